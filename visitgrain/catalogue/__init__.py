@@ -1,0 +1,1 @@
+"""What operators change, as typed, frozen models read from conf/. No pyspark here."""

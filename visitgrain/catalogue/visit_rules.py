@@ -1,0 +1,64 @@
+"""The rules that cut a device's events into visits (semantics: visits). One YAML file per rule set; settings name the one in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from visitgrain.catalogue.yaml_file import Strict, parse
+from visitgrain.errors import ConfigError, suggestion
+from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
+
+
+class Runaway(Strict):
+    """When a visit is no person's. Such visits go to `quarantined_visits`."""
+
+    over_cap: Literal["quarantine", "keep"]
+    max_events: int = Field(gt=0)
+
+
+class VisitRules(Strict):
+    """`cut: timeout` ends a visit by inactivity, cap, logout and another subscriber's login; `cut: collector_key` takes the
+    collector's own visit keys as they are (events without a key are filtered)."""
+
+    version: str
+    description: str
+    cut: Literal["timeout", "collector_key"]
+    timeout_minutes: dict[str, float]
+    cap_hours: float = Field(gt=0)
+    background: tuple[str, ...]
+    runaway: Runaway
+    heartbeat_s: int = Field(gt=0)
+    minimum_visit_s: int = Field(ge=0)
+    max_received_after_start_days: float | None = Field(default=None, gt=0)
+
+    @field_validator("timeout_minutes")
+    @classmethod
+    def _every_channel_once(cls, value: dict[str, float]) -> dict[str, float]:
+        for name, minutes in value.items():
+            if name not in CHANNELS:
+                raise ValueError(f"unknown channel {name!r}; allowed: {', '.join(CHANNELS)}{suggestion(name, list(CHANNELS))}")
+            if minutes <= 0:
+                raise ValueError(f"channel {name!r}: {minutes} minutes; give a positive number")
+        missing = [name for name in CHANNELS if name not in value]
+        if missing:
+            raise ValueError(f"no timeout for {', '.join(missing)}; add one line per channel")
+        return value
+
+    @field_validator("background")
+    @classmethod
+    def _known_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in EVENT_TYPES:
+                raise ValueError(f"unknown event type {name!r}; allowed: {', '.join(EVENT_TYPES)}{suggestion(name, list(EVENT_TYPES))}")
+        return value
+
+
+def load_visit_rules(folder: Path, name: str) -> VisitRules:
+    """The rule set `name`. Raises ConfigError with the names there are."""
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(f"visit_rules: no rule set {name!r} in {folder}; there are: {', '.join(names)}{suggestion(name, names)}")
+    return parse(VisitRules, folder / f"{name}.yaml", label=f"conf/catalogue/visit_rules/{name}.yaml")

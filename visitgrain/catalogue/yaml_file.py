@@ -1,0 +1,125 @@
+"""Strict YAML: no duplicate keys, no anchors, no YAML 1.1 surprises; every error says file:line:column.
+
+Used for every file under conf/. `load` reads a mapping, `parse` turns it into a pydantic model and reports all problems at once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from visitgrain.errors import ConfigError, suggestion
+
+MAX_BYTES = 1_000_000
+_BOOL = re.compile(r"^(?:true|false|True|False)$")
+_INT = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
+_FLOAT = re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+)$")
+Model = TypeVar("Model", bound="Strict")
+
+
+class Strict(BaseModel):
+    """Base of everything read from YAML: unknown keys are errors, objects are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2 scalars: yes/no/on/off, dates, 010 and 12:30 stay text; `true` is a bool."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null)?$"), ["~", "n", ""])
+
+
+def load(path: Path, *, label: str | None = None) -> tuple[dict[str, Any], yaml.Node]:
+    """The mapping in `path` and its node tree (for line numbers). Raises ConfigError."""
+    name = label or path.name
+    if not path.is_file():
+        raise ConfigError(f"{name}: file not found; expected it at {path}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ConfigError(f"{name}: larger than {MAX_BYTES} bytes; split it")
+    text = path.read_text(encoding="utf-8")
+    try:
+        events = list(yaml.parse(text, Loader=_Loader))
+        aliases = [e for e in events if isinstance(e, yaml.AliasEvent) or getattr(e, "anchor", None)]
+        if aliases:
+            mark = aliases[0].start_mark
+            raise ConfigError(f"{name}:{mark.line + 1}:{mark.column + 1}: anchors and aliases are not allowed; write it out")
+        node = yaml.compose(text, Loader=_Loader)
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigError(f"{name}:1: expected a mapping (key: value) at the top")
+        _refuse_duplicates(node, name)
+        return yaml.load(text, Loader=_Loader), node  # noqa: S506 - a SafeLoader subclass
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigError(f"{place}: not valid YAML: {getattr(error, 'problem', error)}") from None
+
+
+def parse(model: type[Model], path: Path, *, label: str | None = None) -> Model:
+    """`path` as `model`. Raises ConfigError with one line per problem: place, finding, allowed, suggestion."""
+    data, node = load(path, label=label)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_line(label or path.name, node, model, e) for e in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def place_of(node: yaml.Node, loc: tuple[Any, ...], name: str) -> str:
+    """file:line:column of the deepest node that `loc` (keys and list indexes) reaches."""
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if found is None:
+                continue
+            node = found[0] if part == loc[-1] and not isinstance(found[1], yaml.CollectionNode) else found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+    return f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+
+def _refuse_duplicates(node: yaml.Node, name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for k, v in node.value:
+            if k.value in seen:
+                line, column = k.start_mark.line + 1, k.start_mark.column + 1
+                raise ConfigError(f"{name}:{line}:{column}: duplicate key {k.value!r}; first seen on line {seen[k.value]}; keep one")
+            seen[k.value] = k.start_mark.line + 1
+            _refuse_duplicates(v, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, name)
+
+
+def _line(name: str, node: yaml.Node, model: type[BaseModel], error: Any) -> str:
+    loc = tuple(error["loc"])
+    path = ".".join(str(part) for part in loc)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_at(model, loc[:-1])
+        message = f"unknown key; allowed: {', '.join(allowed) or 'none'}{suggestion(str(loc[-1]), allowed)}"
+    elif error["type"] != "missing":
+        message += f" (found {error['input']!r})" if not isinstance(error["input"], dict | list) else ""
+    return f"{place_of(node, loc, name)}: {path}: {message}" if path else f"{name}: {message}"
+
+
+def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
+    """Field names of the model that `loc` leads to (through dicts, lists and unions), for suggestions."""
+    from typing import get_args
+
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+        inner = [a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inner[0] if inner else model
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -1,0 +1,175 @@
+"""Canonical input tables: what every foreign log is mapped onto."""
+
+from __future__ import annotations
+
+from visitgrain.tables.model import Kind, Table, col, key
+from visitgrain.tables.vocabulary import (
+    BUSINESSES,
+    CHANNELS,
+    EVENT_TYPES,
+    ORDER_CHANNELS,
+    ORDER_STATUSES,
+    SUBSCRIBER_STATUSES,
+)
+
+SUBSCRIBER_ID = "pseudonym: 63 leading bits of HMAC-SHA-256 of number and activation date"
+LOAD_ID = "ingest run that brought the row"
+
+EVENTS = Table(
+    name="events",
+    kind=Kind.INPUT,
+    grain="one row per SDK event",
+    description="Deduplicated behaviour events of app, web hall and WeChat hall.",
+    columns=(
+        key("event_id", "string", "unique; derived from a hash of the payload when the feed has none"),
+        key("event_date", "date", "local day of event_time"),
+        col("subscriber_id", "bigint", f"{SUBSCRIBER_ID}; null before login"),
+        key("device_id", "string", "SDK device or cookie", personal=True),
+        key("channel", "string", "where it happened", values=CHANNELS),
+        key("event_time", "timestamp", "corrected device time T: received - (sent - created)"),
+        key("received_time", "timestamp", "collector time"),
+        col("seq", "bigint", "order within the device, breaks ties of event_time"),
+        key("event_type", "string", "what happened", values=EVENT_TYPES),
+        col("page", "string", "screen or page name"),
+        col("touchpoint_id", "string", "slot that was shown or clicked"),
+        col("business", "string", "business line", values=BUSINESSES),
+        col("product_id", "string", "product looked at or ordered"),
+        col("process_id", "string", "one attempt to order, across its form steps"),
+        col("step_no", "int", "form step, from 1"),
+        col("amount_fen", "bigint", "money of the event", unit="fen"),
+        col("points", "bigint", "points earned (+) or spent (-)"),
+        col("duration_ms", "bigint", "time the page or action took", unit="ms"),
+        col("campaign_id", "string", "campaign that led here"),
+        col("source_channel", "string", "where the visit came from, as the feed says"),
+        col("app_version", "string", "version of the app"),
+        col("os", "string", "operating system"),
+        col("area_code", "string", "area of the subscriber"),
+        col("props", "map<string,string>", "result_count, load_ms, rating, nps, kind, sharer_id, target, …"),
+        col("visit_key", "string", "visit id given by the collector; used by the `collector_keys` visit rules only"),
+        col("exclusion", "string", "why visits leave the event out (bot, staff, test); null = counted"),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("event_id",),
+    partition="event_date",
+)
+
+SUBSCRIBER_MONTH = Table(
+    name="subscriber_month",
+    kind=Kind.INPUT,
+    grain="one row per subscriber and month",
+    description="Month-end snapshot of CRM and billing.",
+    columns=(
+        key("subscriber_id", "bigint", SUBSCRIBER_ID),
+        key("month", "date", "first day of the month"),
+        col("birth_year", "int", "year of birth"),
+        col("age", "int", "age at month end where no birth year is known", unit="years"),
+        col("gender", "string", "as in CRM"),
+        col("area_code", "string", "area"),
+        col("activation_date", "date", "start of the contract"),
+        col("plan_id", "string", "plan at month end (products.product_id)"),
+        col("plan_fee_fen", "bigint", "monthly fee of the plan", unit="fen"),
+        col("arpu_fen", "bigint", "revenue of the month", unit="fen"),
+        col("dou_mb", "double", "data used in the month", unit="MB"),
+        col("mou_min", "double", "voice minutes of the month", unit="minutes"),
+        col("sms_count", "int", "messages sent"),
+        col("balance_fen", "bigint", "balance at month end", unit="fen"),
+        col("data_quota_mb", "double", "data included in the plan", unit="MB"),
+        col("data_used_mb", "double", "of it used", unit="MB"),
+        col("contract_end", "date", "end of the commitment"),
+        col("broadband_expiry", "date", "end of the broadband contract"),
+        col("sticky_services", "int", "services that tie the customer (broadband, family group, …)"),
+        col("social_circle_size", "int", "contacts in the month"),
+        col("number_quality", "string", "grade of the number"),
+        col("star_level", "int", "loyalty level"),
+        col("status", "string", "service status", values=SUBSCRIBER_STATUSES),
+        col("dnd", "boolean", "do not disturb"),
+        col("consent", "boolean", "marketing consent; null = unknown = no"),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("subscriber_id", "month"),
+    partition="month",
+    freshness="by the 3rd of the next month",
+)
+
+ORDERS = Table(
+    name="orders",
+    kind=Kind.INPUT,
+    grain="one row per order",
+    description="Orders of all channels, e-channel and others.",
+    columns=(
+        key("order_id", "string", "unique"),
+        key("order_date", "date", "local day of order_time"),
+        col("subscriber_id", "bigint", f"{SUBSCRIBER_ID}; null when the order names nobody"),
+        key("order_time", "timestamp", "when it was placed"),
+        col("product_id", "string", "what was ordered"),
+        col("business", "string", "business line", values=BUSINESSES),
+        key("channel", "string", "where it was placed", values=ORDER_CHANNELS),
+        col("amount_fen", "bigint", "value; negative for a return", unit="fen"),
+        key("status", "string", "latest status", values=ORDER_STATUSES),
+        col("cancel_time", "timestamp", "when it was cancelled"),
+        col("touchpoint_id", "string", "slot it is attributed to"),
+        col("campaign_id", "string", "campaign it is attributed to"),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("order_id",),
+    partition="order_date",
+)
+
+PRODUCTS = Table(
+    name="products",
+    kind=Kind.INPUT,
+    grain="one row per product",
+    description="Plans, packs and goods on sale.",
+    columns=(
+        key("product_id", "string", "unique"),
+        col("name", "string", "name shown"),
+        col("business", "string", "business line", values=BUSINESSES),
+        col("price_fen", "bigint", "list price", unit="fen"),
+        col("tier", "string", "class within the business, e.g. unlimited"),
+        col("stickiness", "double", "how far it ties the customer", unit="share 0-1"),
+        col("capacity", "bigint", "how many can be served; null = no limit"),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("product_id",),
+)
+
+CAMPAIGN_AUDIENCES = Table(
+    name="campaign_audiences",
+    kind=Kind.INPUT,
+    grain="one row per campaign and selected subscriber",
+    description="Who was selected, and in which arm.",
+    columns=(
+        key("campaign_id", "string", "campaign"),
+        key("subscriber_id", "bigint", SUBSCRIBER_ID),
+        key("arm", "string", "random arm", values=("treatment", "control")),
+        key("assigned_date", "date", "local day of the draw"),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("campaign_id", "subscriber_id"),
+    partition="assigned_date",
+)
+
+CAMPAIGN_EXPOSURES = Table(
+    name="campaign_exposures",
+    kind=Kind.INPUT,
+    grain="one row per delivery",
+    description="Each delivery of a campaign.",
+    columns=(
+        key("exposure_id", "string", "unique"),
+        key("exposure_date", "date", "local day of exposure_time"),
+        key("campaign_id", "string", "campaign"),
+        key("subscriber_id", "bigint", SUBSCRIBER_ID),
+        key("exposure_time", "timestamp", "when it was shown or sent"),
+        col("touchpoint_id", "string", "where"),
+        col("channel", "string", "how", values=ORDER_CHANNELS),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID),
+    ),
+    key=("exposure_id",),
+    partition="exposure_date",
+)

@@ -1,0 +1,104 @@
+"""What ingest and the runner write about their own work."""
+
+from __future__ import annotations
+
+from visitgrain.tables.model import Kind, Table, col, key
+
+QUARANTINED_EVENTS = Table(
+    name="quarantined_events",
+    kind=Kind.OUTPUT,
+    grain="one row per refused input row",
+    description="Rows of any input table that could not be taken over, with place, reason and payload, for replay.",
+    columns=(
+        key("load_id", "string", "ingest run"),
+        key("load_date", "date", "local day of the ingest run"),
+        key("source", "string", "source mapping"),
+        key("table_name", "string", "canonical table the row was meant for"),
+        key("file", "string", "path of the file, relative to the ingested folder"),
+        key("file_hash", "string", "content hash of the file"),
+        key("position", "bigint", "byte offset (text) or row number from 0 (parquet) in the file"),
+        key("position_kind", "string", "what position counts", values=("byte", "row")),
+        key("reason", "string", "why, e.g. null:event_time, value:channel, encoding"),
+        key("payload_hash", "string", "SHA-256 of the payload"),
+        col("payload", "string", "the row as it came, at most 64 KiB", personal=True),
+    ),
+    key=("file_hash", "table_name", "position"),
+    partition="load_date",
+)
+
+CONFLICTING_EVENTS = Table(
+    name="conflicting_events",
+    kind=Kind.OUTPUT,
+    grain="one row per losing row of an event id with several payloads",
+    description="Same event id, another payload: the winner is min(received, load, payload hash), the losers are here.",
+    columns=(
+        key("event_id", "string", "id that came twice"),
+        key("event_date", "date", "local day of the loser's event_time"),
+        key("received_time", "timestamp", "collector time of the loser"),
+        key("payload_hash", "string", "hash of the loser's columns"),
+        key("payload", "string", "the loser's columns as JSON", personal=True),
+        key("source", "string", "source mapping"),
+        key("load_id", "string", "ingest run that brought the loser"),
+    ),
+    key=("event_id", "payload_hash"),
+    partition="event_date",
+)
+
+INGEST_MANIFEST = Table(
+    name="ingest_manifest",
+    kind=Kind.RUNTIME,
+    grain="one row per file taken over",
+    description="Files by content hash: a file delivered twice, or under another name, counts once.",
+    columns=(
+        key("file_hash", "string", "SHA-256 of the bytes"),
+        key("source", "string", "source mapping"),
+        key("file", "string", "path relative to the ingested folder"),
+        key("bytes", "bigint", "size", unit="bytes"),
+        key("load_id", "string", "ingest run"),
+        key("loaded_at", "timestamp", "when"),
+    ),
+    key=("file_hash", "source"),
+)
+
+RUN_LEDGER = Table(
+    name="run_ledger",
+    kind=Kind.RUNTIME,
+    grain="one row per job run and written table",
+    description="What each run read and wrote, with the conservation law and the content hash.",
+    columns=(
+        key("run_id", "string", "one command = one run id"),
+        key("job", "string", "job"),
+        key("table_name", "string", "table written"),
+        key("period_start", "date", "first day the run computed"),
+        key("period_end", "date", "last day the run computed"),
+        key("status", "string", "how it ended", values=("ok", "failed")),
+        key("code_version", "string", "version of visitgrain"),
+        key("catalogue_hash", "string", "hash of settings and catalogue that change results"),
+        key("input_versions", "map<string,bigint>", "Delta version of each table read"),
+        col("output_version", "bigint", "Delta version written"),
+        col("rows_in", "bigint", "rows the conserved input had"),
+        key("outcomes", "map<string,bigint>", "input rows by what became of them; sums to rows_in"),
+        col("rows_out", "bigint", "rows written"),
+        col("content_hash", "string", "order-free hash of the rows written"),
+        col("error", "string", "message of a failed run"),
+        key("started_at", "timestamp", "when"),
+        key("seconds", "double", "how long", unit="s"),
+    ),
+    key=("run_id", "job", "table_name", "period_start"),
+)
+
+PUBLISHED_RUNS = Table(
+    name="published_runs",
+    kind=Kind.RUNTIME,
+    grain="one row per finished pipeline run",
+    description="The version of every table that readers should use.",
+    columns=(
+        key("run_id", "string", "run"),
+        key("pipeline", "string", "pipeline"),
+        key("period_start", "date", "first day"),
+        key("period_end", "date", "last day"),
+        key("published_at", "timestamp", "when"),
+        key("versions", "map<string,bigint>", "table -> Delta version"),
+    ),
+    key=("run_id", "pipeline", "period_start"),
+)

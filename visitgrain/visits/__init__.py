@@ -1,0 +1,1 @@
+"""Events -> visits. `cutting` and `measuring` are pure array code, `stages` brings them to Spark."""

@@ -1,0 +1,146 @@
+"""Where one visit ends and the next begins: pure array code over the events of many streams.
+
+The rules are those of `VisitRules`; the plain, slow form of the same rules is tests/oracles/slow_visits.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from visitgrain.catalogue.visit_rules import VisitRules
+from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
+
+HOUR = 3_600_000_000  # times are microseconds
+LOGOUT = EVENT_TYPES.index("logout")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Events that belong to visits, in order, and where each visit starts.
+
+    `starts[k]` is the row of `events` that opens visit k; a visit ends where the next starts. Both ends are foreground
+    events. `owner` is the subscriber of each visit (null = anonymous). `dropped` counts events outside of all visits, by reason.
+    """
+
+    events: pl.DataFrame
+    starts: np.ndarray
+    owner: pl.Series
+    over_cap: np.ndarray
+    dropped: dict[str, int]
+
+
+def in_order(events: pl.DataFrame) -> pl.DataFrame:
+    """Rows by (stream, t, seq, event_id), seq null first. Only ties of (stream, t) pay for comparing strings."""
+    events = events.sort("stream", "t")
+    tied = np.zeros(events.height + 1, dtype=bool)
+    stream, t = events["stream"].to_numpy(), events["t"].to_numpy()
+    tied[1:-1] = (stream[1:] == stream[:-1]) & (t[1:] == t[:-1])
+    rows = np.flatnonzero(tied[:-1] | tied[1:])
+    if not len(rows):
+        return events
+    ranked = events[rows].select("stream", "t", "seq", "event_id").with_row_index("was")
+    ranked = ranked.sort("stream", "t", "seq", "event_id", nulls_last=False)
+    order = np.arange(events.height)
+    order[rows] = rows[ranked["was"].to_numpy()]
+    return events[order]
+
+
+def cut(events: pl.DataFrame, rules: VisitRules) -> Cut:
+    """Cuts the events of any number of whole streams into visits."""
+    dropped = dict(events["filtered"].drop_nulls().value_counts().iter_rows())
+    events = in_order(events.filter(pl.col("filtered").is_null()))
+    if rules.max_received_after_start_days is not None:
+        events, late = _without_late_received(events, rules.max_received_after_start_days)
+        dropped["received_late"] = late
+    background = [EVENT_TYPES.index(name) for name in rules.background]
+    foreground = ~np.isin(events["type"].to_numpy(), background)
+    visit = np.full(events.height, -1)
+    opened, over_cap = _openings(events.filter(pl.Series(foreground)), rules)
+    visit[foreground] = np.cumsum(opened) - 1
+    visit = _with_background(visit, foreground)
+    inside = visit >= 0
+    if not inside.all():
+        dropped["background"] = int((~inside).sum())
+        events, visit = events.filter(pl.Series(inside)), visit[inside]
+    starts = np.flatnonzero(np.diff(visit, prepend=-1))
+    return Cut(events, starts, _owner(events["subscriber_id"], starts), over_cap, dropped)
+
+
+def _openings(events: pl.DataFrame, rules: VisitRules) -> tuple[np.ndarray, np.ndarray]:
+    """For foreground events in order: does the event open a visit; and per visit: does its run go on past the cap."""
+    stream, t, kind = (events[name].to_numpy() for name in ("stream", "t", "type"))
+    opened = np.ones(len(t), dtype=bool)
+    if len(t) == 0:
+        return opened, opened
+    opened[1:] = stream[1:] != stream[:-1]
+    if rules.cut == "collector_key":
+        return opened, np.zeros(int(opened.sum()), dtype=bool)
+    timeout = np.array([rules.timeout_minutes[name] for name in CHANNELS]) * (HOUR / 60)
+    opened[1:] |= np.diff(t) > timeout[events["channel"].to_numpy()[1:]]
+    opened[1:] |= kind[:-1] == LOGOUT
+    opened |= _other_subscriber(events["subscriber_id"], opened)
+    return _capped(t, opened, int(rules.cap_hours * HOUR), quarantine=rules.runaway.over_cap == "quarantine")
+
+
+def _known_since(known: np.ndarray, opened: np.ndarray) -> np.ndarray:
+    """Per row: the latest row up to it, in the same run, with `known`; -1 if there is none. Runs begin where `opened`."""
+    rows = np.arange(len(known))
+    latest = np.maximum.accumulate(np.where(known, rows, -1))
+    run_start = np.maximum.accumulate(np.where(opened, rows, 0))
+    return np.where(latest >= run_start, latest, -1)
+
+
+def _other_subscriber(subscriber: pl.Series, opened: np.ndarray) -> np.ndarray:
+    """Rows that name another subscriber than the run did so far."""
+    known = subscriber.is_not_null().to_numpy()
+    ids = subscriber.fill_null(0).to_numpy()
+    before = np.full(len(ids), -1)
+    before[1:] = _known_since(known, opened)[:-1]
+    return known & ~opened & (before >= 0) & (ids != ids[before])
+
+
+def _capped(t: np.ndarray, opened: np.ndarray, cap: int, *, quarantine: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts runs that last `cap` or longer at each `cap` from the start of the visit. Loops over cuts, never over rows."""
+    starts = np.flatnonzero(opened)
+    ends = np.append(starts[1:], len(t))
+    opened = opened.copy()
+    runaway = np.zeros(len(t), dtype=bool)
+    for run in np.flatnonzero(t[ends - 1] - t[starts] >= cap):
+        row, end = starts[run], ends[run]
+        runaway[row:end] = quarantine
+        while (row := row + np.searchsorted(t[row:end], t[row] + cap)) < end:
+            opened[row] = True
+    return opened, runaway[opened]
+
+
+def _with_background(visit: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Gives a background event the visit that surrounds it: the one of the foreground events before and after; else -1."""
+    if foreground.all() or not foreground.any():
+        return visit
+    rows = np.arange(len(visit))
+    before = np.maximum.accumulate(np.where(foreground, rows, -1))
+    after = np.minimum.accumulate(np.where(foreground, rows, len(visit))[::-1])[::-1]
+    surrounded = (before >= 0) & (after < len(visit))
+    same = surrounded & (visit[before] == visit[np.minimum(after, len(visit) - 1)])
+    return np.where(same, visit[before], -1)
+
+
+def _owner(subscriber: pl.Series, starts: np.ndarray) -> pl.Series:
+    """The one subscriber that each visit's own events name; null = anonymous."""
+    if not len(starts):
+        return subscriber.head(0)
+    opened = np.zeros(len(subscriber), dtype=bool)
+    opened[starts] = True
+    last = np.append(starts[1:], len(subscriber)) - 1
+    latest = _known_since(subscriber.is_not_null().to_numpy(), opened)[last]
+    return subscriber[np.maximum(latest, 0)].set(pl.Series(latest < 0), None)
+
+
+def _without_late_received(events: pl.DataFrame, days: float) -> tuple[pl.DataFrame, int]:
+    """Drops events received more than `days` after the first event of their stream."""
+    limit = pl.col("t").first().over("stream") + int(days * 24 * HOUR)
+    kept = events.filter(pl.col("received") <= limit)
+    return kept, events.height - kept.height
