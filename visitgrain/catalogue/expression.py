@@ -183,7 +183,7 @@ class _Parser:
         return Pairs(tuple(zip(keys, (_constant(v, "a value of a mapping") for v in node.values), strict=True)))
 
 
-_HANDLERS: dict[type[ast.AST], Callable[[_Parser, ast.AST, int], Node]] = {  # type: ignore[assignment]
+_HANDLERS: dict[type[ast.AST], Callable[..., Node]] = {
     ast.Constant: _Parser.constant,
     ast.Name: _Parser.name,
     ast.Call: _Parser.call,
@@ -195,7 +195,7 @@ _HANDLERS: dict[type[ast.AST], Callable[[_Parser, ast.AST, int], Node]] = {  # t
     ast.Dict: _Parser.mapping,
 }
 _HINTS = {
-    ast.Attribute: "; for a field inside a JSON column write json_get(column, 'a.b')",
+    ast.Attribute: "; for a field inside a JSON column write json_get(x, 'a.b')",
     ast.Subscript: "; for a field of a JSON column write json_get(x, 'a.b'); for a part of a text substr(x, 1, 8)",
     ast.JoinedStr: "; write concat(…)",
 }

@@ -47,7 +47,9 @@ class ScoreCard(Strict):
     zh: str
     en: str
     description: str
-    ridge: float = Field(gt=0, description="penalty of the fit that proposes weights, in units of standardised behaviours")
+    ridge: float = Field(
+        gt=0, description="penalty of the fit that proposes weights, in units of standardised behaviours"
+    )
     weights: dict[Behaviour, Weight] = Field(min_length=1)
 
 

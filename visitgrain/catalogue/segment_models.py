@@ -1,13 +1,13 @@
-"""Segment models: three axes with three levels each make 27 segments. One YAML file per model; the names are generated."""
+"""Segment models: three axes with three levels each make 27 segments. One YAML file each; the names are generated."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from visitgrain.catalogue.yaml_file import Strict, parse
 from visitgrain.errors import ConfigError, suggestion
@@ -25,6 +25,16 @@ AXES: dict[str, list[str]] = {
 }
 
 
+def _measure(name: str) -> str:
+    if name not in MEASURES and not name.startswith(SCORE):
+        close = suggestion(name, list(MEASURES))
+        raise ValueError(f"unknown measure{close}; allowed: {', '.join(MEASURES)}, {SCORE}<purpose>")
+    return name
+
+
+Measure = Annotated[str, AfterValidator(_measure)]
+
+
 class Label(Strict):
     """A name in both languages."""
 
@@ -40,7 +50,7 @@ class Axis(Strict):
 
     axis: str
     letter: str = Field(pattern=r"^[A-Z]$")
-    measure: str
+    measure: Measure
     direction: Literal["high_is_good", "low_is_good"] = "high_is_good"
     levels: tuple[Label, Label, Label]
     fixed: tuple[float, float] | None = None
@@ -55,10 +65,6 @@ class Axis(Strict):
             raise ValueError(f"axis {self.axis!r}: fixed cut points {list(self.fixed)} do not rise; write [low, high]")
         if self.fixed and self.fit_month:
             raise ValueError(f"axis {self.axis!r}: fit_month has no effect on fixed cut points; remove it")
-        if not self.measure.startswith(SCORE) and self.measure not in MEASURES:
-            close = suggestion(self.measure, list(MEASURES))
-            allowed = f"{', '.join(MEASURES)}, {SCORE}<purpose>"
-            raise ValueError(f"axis {self.axis!r}: unknown measure {self.measure!r}{close}; allowed: {allowed}")
         return self
 
     @property
@@ -95,7 +101,9 @@ class SegmentModel(Strict):
     def _axes_are_those_of_the_table(self) -> SegmentModel:
         names = [axis.axis for axis in self.axes]
         if names != AXES[self.model]:
-            raise ValueError(f"axes are {', '.join(names)}; model {self.model!r} has {', '.join(AXES[self.model])}, in this order")
+            raise ValueError(
+                f"axes are {', '.join(names)}; model {self.model!r} has {', '.join(AXES[self.model])}, in this order"
+            )
         return self
 
     def cells(self) -> list[Cell]:
@@ -127,7 +135,7 @@ def segment_number(levels: tuple[int, int, int]) -> int:
 
 
 def load_segment_models(folder: Path, *, purposes: Collection[str] | None = None) -> dict[str, SegmentModel]:
-    """Both models by name. With `purposes`, axes that measure a score of no such card are refused. Raises ConfigError."""
+    """Both models by name. With `purposes`, axes may measure no other score than of these. Raises ConfigError."""
     models: dict[str, SegmentModel] = {}
     problems: list[str] = []
     for name in MODELS:
@@ -149,8 +157,9 @@ def load_segment_models(folder: Path, *, purposes: Collection[str] | None = None
 def _unknown_purposes(model: SegmentModel, purposes: Collection[str] | None) -> list[str]:
     if purposes is None:
         return []
+    allowed = ", ".join(purposes)
     return [
-        f"axis {axis.axis!r}: no score card {axis.purpose!r}{suggestion(axis.purpose, list(purposes))}; there are: {', '.join(purposes)}"
+        f"axis {axis.axis!r}: no card {axis.purpose!r}{suggestion(axis.purpose, list(purposes))}; allowed: {allowed}"
         for axis in model.axes
         if axis.purpose is not None and axis.purpose not in purposes
     ]

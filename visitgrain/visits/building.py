@@ -43,8 +43,9 @@ def build(events: pa.Table, *, rules: VisitRules, zone: str, first: date, last: 
     """
     pieces = cut(pl.from_arrow(events), rules)
     filtered = pl.DataFrame(
-        {"_rows": list(pieces.dropped.values()), "_outcome": list(pieces.dropped)},
+        [(pieces.dropped[reason], reason) for reason in sorted(pieces.dropped)],
         schema={"_rows": pl.Int64, "_outcome": pl.String},
+        orient="row",
     )
     if not len(pieces.starts):
         return _as_schema(filtered)

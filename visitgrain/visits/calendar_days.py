@@ -39,6 +39,14 @@ def with_calendar(visits: pl.DataFrame, cut: Cut, *, zone: str) -> pl.DataFrame:
     return visits.drop("end_date").with_columns(pl.col("start").cast(instant), pl.col("end").cast(instant))
 
 
+def _midnight(day: str, zone: str) -> pl.Expr:
+    """First instant of the local day, in microseconds; where the clock skips 00:00, the end of the day before."""
+    at_zero = pl.col(day).cast(pl.Datetime("us"))
+    direct = at_zero.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    before = at_zero.dt.offset_by("-1us").dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    return pl.coalesce(direct.dt.timestamp("us"), before.dt.timestamp("us") + 1)
+
+
 def _split(visits: pl.DataFrame, cut: Cut, over: np.ndarray, zone: str) -> pl.DataFrame:
     """`visit` (row number) and `split`: one entry per local day from start to end, also for a day without an event."""
     stops = np.append(cut.starts[1:], cut.events.height)
@@ -51,8 +59,7 @@ def _split(visits: pl.DataFrame, cut: Cut, over: np.ndarray, zone: str) -> pl.Da
     days = visits[over].select(
         "start", "end", visit=pl.Series(over), day=pl.date_ranges("visit_date", "end_date")
     ).explode("day")
-    midnight = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    begun = pl.max_horizontal(midnight.dt.timestamp("us"), "start")
+    begun = pl.max_horizontal(_midnight("day", zone), "start")
     days = days.with_columns(since=(begun - pl.col("start")) // SECOND, whole=(pl.col("end") - pl.col("start")) // SECOND)
     until = pl.col("since").shift(-1).over("visit").fill_null(pl.col("whole"))
     days = days.with_columns(seconds=until - pl.col("since"))

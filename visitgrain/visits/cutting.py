@@ -22,12 +22,11 @@ class Cut:
     """Events that belong to visits, in order, and where each visit starts.
 
     `starts[k]` is the row of `events` that opens visit k; a visit ends where the next starts. Both ends are foreground
-    events. `owner` is the subscriber of each visit (null = anonymous). `dropped` counts events outside of all visits, by reason.
+    events. `dropped` counts events outside of all visits, by reason.
     """
 
     events: pl.DataFrame
     starts: np.ndarray
-    owner: pl.Series
     over_cap: np.ndarray
     dropped: dict[str, int]
 
@@ -54,7 +53,8 @@ def cut(events: pl.DataFrame, rules: VisitRules) -> Cut:
     events = in_order(events.filter(pl.col("filtered").is_null()))
     if rules.max_received_after_start_days is not None:
         events, late = _without_late_received(events, rules.max_received_after_start_days)
-        dropped["received_late"] = late
+        if late:
+            dropped["received_late"] = late
     background = [EVENT_TYPES.index(name) for name in rules.background]
     foreground = ~np.isin(events["type"].to_numpy(), background)
     visit = np.full(events.height, -1)
@@ -66,7 +66,7 @@ def cut(events: pl.DataFrame, rules: VisitRules) -> Cut:
         dropped["background"] = int((~inside).sum())
         events, visit = events.filter(pl.Series(inside)), visit[inside]
     starts = np.flatnonzero(np.diff(visit, prepend=-1))
-    return Cut(events, starts, _owner(events["subscriber_id"], starts), over_cap, dropped)
+    return Cut(events, starts, over_cap, dropped)
 
 
 def _openings(events: pl.DataFrame, rules: VisitRules) -> tuple[np.ndarray, np.ndarray]:
@@ -126,17 +126,6 @@ def _with_background(visit: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     surrounded = (before >= 0) & (after < len(visit))
     same = surrounded & (visit[before] == visit[np.minimum(after, len(visit) - 1)])
     return np.where(same, visit[before], -1)
-
-
-def _owner(subscriber: pl.Series, starts: np.ndarray) -> pl.Series:
-    """The one subscriber that each visit's own events name; null = anonymous."""
-    if not len(starts):
-        return subscriber.head(0)
-    opened = np.zeros(len(subscriber), dtype=bool)
-    opened[starts] = True
-    last = np.append(starts[1:], len(subscriber)) - 1
-    latest = _known_since(subscriber.is_not_null().to_numpy(), opened)[last]
-    return subscriber[np.maximum(latest, 0)].set(pl.Series(latest < 0), None)
 
 
 def _without_late_received(events: pl.DataFrame, days: float) -> tuple[pl.DataFrame, int]:

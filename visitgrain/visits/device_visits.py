@@ -12,14 +12,18 @@ from pyspark.sql import functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
+from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS
 from visitgrain.visits.building import BUILT, build
 from visitgrain.visits.encoding import to_coded_events
 
 POSITIVE = 0x7FFF_FFFF_FFFF_FFFF
+# What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
+# rules, background outside of visits, in a visit that starts on another day.
+FILTERED = ("excluded", "no_key", "received_late", "background", "outside")
 
 
-def to_device_visits(events: DataFrame, *, spec: Catalogue, span) -> DataFrame:
+def to_device_visits(events: DataFrame, *, spec: Catalogue, span: Span) -> DataFrame:
     """`device_visits` that start in the span or on the day before it, and the accounting of every event read.
 
     The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
+from visitgrain.span import Span
 from visitgrain.scoring.visit_scores import score_versions, visit_scores
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_DAYS, VISITS
 
@@ -15,7 +16,7 @@ FREQUENCY_DAYS = 30
 DAY_MICROS = 86_400_000_000
 
 
-def to_visits(device_visits: DataFrame, visits: DataFrame, *, spec: Catalogue, span) -> dict[str, DataFrame]:
+def to_visits(device_visits: DataFrame, visits: DataFrame, *, spec: Catalogue, span: Span) -> dict[str, DataFrame]:
     """`visits` and `quarantined_visits` of the days of `device_visits`; `visits` holds the earlier ones, all of them.
 
     A visit belongs to the history of its subscriber, else of its device. Order within a subject: (start, visit_id).
@@ -33,7 +34,7 @@ def to_visits(device_visits: DataFrame, visits: DataFrame, *, spec: Catalogue, s
     }
 
 
-def to_visit_days(visits: DataFrame, *, spec: None = None, span=None) -> DataFrame:
+def to_visit_days(visits: DataFrame, *, spec: None = None, span: Span | None = None) -> DataFrame:
     """`visit_days`: one row per visit and local day it touches."""
     days = visits.select("visit_id", "visit_date", "subscriber_id", "channel", F.inline("days"))
     return days.select(*VISIT_DAYS.column_names[:-1], (F.col("day") == F.col("visit_date")).alias("is_start_day"))
@@ -47,7 +48,7 @@ def _subject() -> tuple[Column, Column]:
     )
 
 
-def _past_starts(visits: DataFrame, span) -> DataFrame:
+def _past_starts(visits: DataFrame, span: Span) -> DataFrame:
     """Of the earlier visits: all starts of the last 30 days, and each subject's latest start before them."""
     oldest = datetime.combine(span.widened(before=1 + FREQUENCY_DAYS).start, time.min) - timedelta(days=1)
     past = visits.select(*_subject(), "start", "visit_id")

@@ -28,7 +28,6 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
     new_beat[groups.starts] = True
     first = events[groups.starts]
     columns = {
-        "subscriber_id": cut.owner,
         "device_id": first["device_id"],
         "channel": _names(first["channel"].to_numpy(), CHANNELS),
         "first_event_id": first["event_id"],
@@ -42,7 +41,7 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
         "last_event_type": _names(type_[groups.last], EVENT_TYPES),
         **_funnel(groups, type_, t),
         **_money(events, groups, type_),
-        **_identity(events, groups, cut.owner),
+        **_identity(events, groups),
     }
     visits = pl.DataFrame(columns)
     bounced = (pl.col("page_views") <= 1) & (pl.col("actions") == pl.col("page_view"))
@@ -144,11 +143,15 @@ def _money(events: pl.DataFrame, groups: Groups, type_: np.ndarray) -> dict[str,
     }
 
 
-def _identity(events: pl.DataFrame, groups: Groups, owner: pl.Series) -> dict[str, pl.Series]:
+def _identity(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series]:
+    """The first subscriber named: background events and collector keys may bring in a second one."""
     known = events["subscriber_id"].is_not_null().to_numpy()
+    login = groups.first_row(known)
+    owner = take(events["subscriber_id"], login)
     complete = pl.Series(groups.total(~known) == 0)
     method = pl.when(owner.is_null()).then(None).when(complete).then(pl.lit("every_event")).otherwise(pl.lit("same_visit"))
     return {
+        "subscriber_id": owner,
         "stitch_method": pl.select(method=method)["method"],
-        "login_event_id": take(events["event_id"], groups.first_row(known)),
+        "login_event_id": take(events["event_id"], login),
     }

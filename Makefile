@@ -1,0 +1,50 @@
+# Every target works on a bare checkout and offline once `make setup` ran.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-fast check fix bench docs package lock clean
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+# Spark finds the same Java that the set-up checked.
+JAVA = export JAVA_HOME="$$(scripts/java_home.sh)";
+LINTED := visitgrain jobs pipelines conf tests bench scripts setup.py
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## .venv, locked packages, Java 17+, Delta's jars; once
+	@scripts/setup.sh
+
+run: setup ## simulate a small world and run ingest -> visits -> features -> segments over it
+	@$(JAVA) $(BIN)/visitgrain demo
+
+test: setup ## the whole test suite, as CI runs it
+	@$(JAVA) $(BIN)/python -m pytest
+
+test-fast: setup ## tests that need no Spark: seconds
+	@$(BIN)/python -m pytest -q -m "not spark" tests
+
+check: setup ## formatting, lint, types, generated pages
+	@$(BIN)/ruff format --check --quiet $(LINTED) && $(BIN)/ruff check --quiet $(LINTED)
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/visitgrain docs --check
+
+fix: setup ## format and repair what ruff can, regenerate the pages
+	@$(BIN)/ruff check --quiet --fix $(LINTED); $(BIN)/ruff format --quiet $(LINTED)
+	@$(BIN)/visitgrain docs
+
+bench: setup ## the benchmark and its rivals; writes docs/generated/benchmark.md
+	@$(JAVA) $(BIN)/python -m bench
+
+docs: setup ## regenerate table pages and data contracts under docs/generated
+	@$(BIN)/visitgrain docs
+
+package: setup ## build/visitgrain.zip, the artefact spark-submit.sh ships
+	@$(BIN)/python scripts/build_artefact.py
+
+lock: setup ## rewrite constraints.txt from the current .venv
+	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove what can be built again (not lake/, data/, .venv, jars/)
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis spark-warehouse metastore_db derby.log
+	@find visitgrain jobs pipelines conf tests scripts bench -name __pycache__ -prune -exec rm -rf {} +

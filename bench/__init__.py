@@ -1,0 +1,1 @@
+"""`python -m bench`: the product against single-process engines that compute the same tables from the same files."""

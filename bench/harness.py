@@ -1,0 +1,66 @@
+"""Starts the sides of a task, lets them run in turns, measures each run, and compares what they wrote."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from statistics import median
+
+from bench.checks import assert_same
+from bench.contestants import PRODUCT, Task
+from bench.measure import Usage, measured
+
+
+def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
+    """Median usage of each side. All are warm, each in its own process. Raises AssertionError when answers differ."""
+    subprocess.run([sys.executable, "-m", "bench.side", "prepare", task.name, str(millions)], check=True)
+    sides = {side: _started(side, task, millions) for side in task.sides}
+    try:
+        usages: dict[str, list[Usage]] = {side: [] for side in sides}
+        for turn in range(runs):
+            for side, process in sides.items():
+                usages[side].append(_one_run(task, side, millions, process))
+                print(f"  {task.name} {millions:g} M, run {turn + 1}, {side}: {_text(usages[side][-1])}", flush=True)
+    finally:
+        for process in sides.values():
+            process.stdin.close()
+            process.wait()
+    for rival in task.rivals:
+        for table in task.tables:
+            assert_same(table, task.files(PRODUCT, table, millions), task.files(rival, table, millions), rival)
+    return {side: _median(found) for side, found in usages.items()}
+
+
+def _started(side: str, task: Task, millions: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.side", side, task.name, str(millions)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    _wait_for("ready", process)
+    return process
+
+
+def _one_run(task: Task, side: str, millions: float, process: subprocess.Popen[str]) -> Usage:
+    task.clear(side, millions)
+    with measured(process.pid) as usage:
+        print("run", file=process.stdin, flush=True)
+        _wait_for("done", process)
+    return usage
+
+
+def _wait_for(word: str, process: subprocess.Popen[str]) -> None:
+    for line in process.stdout:
+        if line.strip() == word:
+            return
+    raise RuntimeError(f"{' '.join(map(str, process.args[2:]))} ended with {process.wait()} before it said {word!r}")
+
+
+def _median(usages: list[Usage]) -> Usage:
+    """Of each measure by itself; of memory the largest."""
+    return Usage(
+        wall_s=median(usage.wall_s for usage in usages),
+        cpu_s=median(usage.cpu_s for usage in usages),
+        peak_bytes=max(usage.peak_bytes for usage in usages),
+    )
+
+
+def _text(usage: Usage) -> str:
+    return f"{usage.wall_s:.1f} s, {usage.cpu_s:.1f} CPU s, {usage.peak_bytes / 2**30:.1f} GiB"

@@ -1,0 +1,88 @@
+"""docs/generated/benchmark.md: what was measured, on what, by which command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.contestants import MEMORY, PRODUCT
+from bench.measure import Usage
+from visitgrain.runtime.machine import GIB, memory_bytes
+
+PAGE = Path("docs/generated/benchmark.md")
+PACKAGES = ("pyspark", "delta-spark", "duckdb", "polars", "pyarrow")
+Results = dict[tuple[str, float], dict[str, Usage]]  # (task, million events) -> usage by side
+WORK = {
+    "visits": "events -> visits, a whole month rebuilt: the jobs cut_visits and build_visits with their Delta commits, "
+    "content hashes and ledger, against one SQL script or one Polars program that writes Parquet. Goal: at most "
+    "1.6 x DuckDB's CPU at 7 million events, 1.2 x at 35 million, 6 GiB, flat per event within 15 %.",
+    "segments": "visits -> month features, cut points, consumption and behaviour segments: the jobs summarise_months, "
+    "fit_cut_points and both assignments. Goal: at most 2 x DuckDB's CPU.",
+}
+
+
+def write(results: Results, *, command: str, runs: int) -> None:
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(results, command=command, runs=runs))
+
+
+def page(results: Results, *, command: str, runs: int) -> str:
+    lines = [
+        "# Benchmark",
+        "",
+        f"Made by `{command}` on {date.today()}. {_machine()}. {_versions()}.",
+        "",
+        f"Medians of {runs} runs in turns, each side warm and in its own process; memory is the largest seen. CPU is user + "
+        "system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up events "
+        "of one month. "
+        f"All sides read the same Parquet files; DuckDB may use {MEMORY}. After the runs every value of every row "
+        "is compared between the sides (hash ids apart); a difference fails the benchmark.",
+    ]
+    for task in dict.fromkeys(task for task, _ in results):
+        sizes = {size: usages for (name, size), usages in results.items() if name == task}
+        lines += ["", f"## {task}", "", WORK[task], "", *_table(sizes)]
+        if len(sizes) > 1:
+            lines += ["", _flatness(sizes)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(sizes: dict[float, dict[str, Usage]]) -> list[str]:
+    lines = [
+        f"| M events | side | wall s | CPU s | CPU s per M | peak GiB | CPU, {PRODUCT} : it | wall, {PRODUCT} : it |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for size, usages in sizes.items():
+        ours = usages[PRODUCT]
+        for side, usage in usages.items():
+            ratios = (
+                "| |" if side == PRODUCT else f"| {ours.cpu_s / usage.cpu_s:.2f} | {ours.wall_s / usage.wall_s:.2f}"
+            )
+            numbers = (
+                f"{usage.wall_s:.1f} | {usage.cpu_s:.1f} | {usage.cpu_s / size:.2f} | {usage.peak_bytes / GIB:.1f}"
+            )
+            lines.append(f"| {size:g} | {side} | {numbers} {ratios} |")
+    return lines
+
+
+def _flatness(sizes: dict[float, dict[str, Usage]]) -> str:
+    small, large = min(sizes), max(sizes)
+    changes = [
+        f"{side} {sizes[large][side].cpu_s / large / (sizes[small][side].cpu_s / small) - 1:+.0%}"
+        for side in sizes[small]
+        if side in sizes[large]
+    ]
+    return f"CPU per million events at {large:g} million against {small:g} million: {', '.join(changes)}."
+
+
+def _machine() -> str:
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    name = found[1].strip() if found else platform.machine()
+    return f"{os.cpu_count()} cores ({name}), {memory_bytes() / GIB:.0f} GiB, {platform.system()}"
+
+
+def _versions() -> str:
+    return f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -1,0 +1,1 @@
+"""The same answers by other engines, written as their own experts would."""

@@ -1,0 +1,1 @@
+"""One module per Spark job; the file is named as its `JOB`."""

@@ -1,0 +1,1 @@
+"""One module per pipeline: `PIPELINE`, an ordered tuple of jobs."""

@@ -1,0 +1,13 @@
+"""What runs every day: the day's events become visits."""
+
+from __future__ import annotations
+
+from jobs import build_visits, cut_visits, split_visit_days
+from visitgrain.runtime.job import Pipeline
+
+PIPELINE = Pipeline(
+    name="daily",
+    summary="Events of the day -> visits.",
+    grain="day",
+    jobs=(cut_visits.JOB, build_visits.JOB, split_visit_days.JOB),
+)

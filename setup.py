@@ -1,0 +1,46 @@
+"""What is installed and shipped. `scripts/build_artefact.py` builds the cluster's zip from this same list."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "visitgrain" / "__init__.py").read_text(encoding="utf-8"))
+
+setup(
+    name="visitgrain",
+    version=VERSION.group(1),
+    description="Behaviour analytics for a mobile operator's e-channel, on Spark and Delta",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["visitgrain", "visitgrain.*", "jobs", "pipelines", "conf"]),
+    package_data={"conf": ["**/*.yaml", "**/*.md"]},
+    include_package_data=False,  # only what is named here, wherever the build runs
+    entry_points={"console_scripts": ["visitgrain = visitgrain.cli:main"]},
+    install_requires=[
+        "pyspark==4.2.0",  # delta-spark and the jars in jars/SHA256SUMS belong to exactly this version
+        "delta-spark==4.4.0",
+        "deltalake==1.6.6",  # status, plan and the ledger read tables without a JVM
+        "mlflow==3.17.2",
+        "pandas<3",  # pyspark 4.2 still calls what pandas 3 removed
+        "pyarrow",
+        "polars==2.1.0",  # runs inside executors: driver and workers must agree
+        "pydantic>=2.14,<3",
+        "pyyaml>=6",
+        "click>=8.2,<9",
+        "zstandard",
+    ],
+    extras_require={
+        "dev": [
+            "pytest",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "duckdb==2.0.0",  # oracle and rival in tests and benchmark; 2.0 changed the Python API
+            "setuptools>=77",  # builds the artefact for spark-submit.sh
+        ]
+    },
+)

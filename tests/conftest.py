@@ -1,0 +1,50 @@
+"""One small SparkSession for the whole test process; everything else is plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test-fast` leaves out what uses the `spark` fixture, by itself or through another fixture."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("spark")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """Two cores, one shuffle partition, no UI, small Delta snapshots: trivial runs stay trivial."""
+    from visitgrain.runtime.session import build_session
+
+    scratch = tmp_path_factory.mktemp("spark")
+    session = build_session(
+        master="local[2]",
+        zone="Asia/Shanghai",
+        jars=ROOT / "jars",
+        options={
+            "spark.ui.enabled": "false",
+            "spark.sql.shuffle.partitions": "1",
+            "spark.databricks.delta.snapshotPartitions": "2",
+            "spark.driver.memory": "2g",
+            "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1",
+            "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+            "spark.local.dir": str(scratch / "local"),
+            "spark.sql.adaptive.enabled": "false",
+        },
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real logs and oracles that tests may use."""
+    if not SHARED.is_dir():
+        pytest.fail(f"{SHARED} is missing: the oracles and real logs are read from there")
+    return SHARED

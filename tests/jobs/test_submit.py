@@ -1,0 +1,94 @@
+"""spark-submit.sh on a real standalone master and worker: rows and exit codes arrive; what it cannot do, it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from tests.jobs.standalone import standalone_cluster
+from tests.table_rows import to_frame
+from visitgrain.runtime.lake import Lake
+from visitgrain.tables.inputs import EVENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMORY = ["--driver-memory", "600m", "--conf", "spark.executor.memory=600m"]
+ONE_TASK = ["--set", "spark.sql.shuffle.partitions=1", "--set", "spark.databricks.delta.snapshotPartitions=1"]
+
+
+def submit(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+    command = [str(ROOT / "spark-submit.sh"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+@pytest.fixture
+def lake(spark, tmp_path) -> Path:
+    """Two devices on 1 March: a visit of three events, a pause of two hours, one event more; one event of another."""
+    events = to_frame(
+        spark,
+        EVENTS,
+        """
+        event_id | subscriber_id | device_id | event_time          | event_type
+        e1       | 1             | phone     | 2026-03-01 09:00:00 | launch
+        e2       | 1             | phone     | 2026-03-01 09:10:00 | page_view
+        e3       | 1             | phone     | 2026-03-01 09:20:00 | page_view
+        e4       | 1             | phone     | 2026-03-01 11:20:00 | page_view
+        e5       | 2             | tablet    | 2026-03-01 12:00:00 | page_view
+        """,
+        channel="app",
+        source="test",
+        load_id="test",
+    )
+    root = tmp_path / "lake"
+    day = {"event_date": "to_date(event_time)", "received_time": "event_time"}
+    frame = events.selectExpr(*(f"{day.get(name, name)} AS {name}" for name in EVENTS.column_names))
+    Lake(spark, str(root), "Asia/Shanghai").append(EVENTS, frame, run_id="test")
+    return root
+
+
+def test_a_pipeline_runs_on_a_standalone_cluster(lake, tmp_path):
+    with standalone_cluster(tmp_path) as (master, properties):
+        to_cluster = ["--master", master, "--load-spark-defaults", str(properties), *MEMORY, "--"]
+        run = ["--lake", str(lake), *ONE_TASK, "run", "daily", "--date", "2026-03-01"]
+        done = submit(*to_cluster, *run, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        refused = submit(*to_cluster, "--set", "colour=blue", *run, cwd=tmp_path)
+        assert refused.returncode == 3, refused.stderr
+        assert "--set colour=blue" in refused.stderr
+    rows = DeltaTable(lake / "visits").to_pyarrow_table(columns=["device_id", "hour", "events"]).to_pylist()
+    assert sorted((row["device_id"], row["hour"], row["events"]) for row in rows) == [
+        ("phone", 9, 3),
+        ("phone", 11, 1),
+        ("tablet", 12, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--deploy-mode", "cluster", "--", "status"], "Spark standalone runs no Python driver on a worker"),
+        (["--deploy-mode=cluster", "--", "status"], "Spark standalone runs no Python driver on a worker"),
+        (["--master", "yarn", "--", "status"], "--master yarn: use local[N], local[*] or spark://host:port"),
+        (["--master", "--", "status"], "--master needs a value"),
+        (["--master", "local[2]"], "no command after --"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_cannot_be_submitted_is_refused_before_spark_starts(arguments, message):
+    done = submit(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_dry_run_prints_the_command():
+    done = submit(
+        "--master", "local[2]", "--driver-memory", "3g", "--dry-run", "--", "run", "daily", "--date", "2026-03-01"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--driver-memory 3g" in done.stdout
+    assert f"--py-files {ROOT}/build/visitgrain.zip" in done.stdout
+    assert done.stdout.rstrip().endswith("scripts/submit_main.py --set master=null run daily --date 2026-03-01")

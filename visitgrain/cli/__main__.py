@@ -1,0 +1,5 @@
+"""`python -m visitgrain.cli`."""
+
+from visitgrain.cli import main
+
+main()

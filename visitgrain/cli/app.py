@@ -1,0 +1,54 @@
+"""The root command: settings common to all commands, and the list of commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+import visitgrain.cli.explain_subscriber  # adds itself to `explain`
+from visitgrain.cli.config import config
+from visitgrain.cli.data import ingest, simulate
+from visitgrain.cli.demo import demo
+from visitgrain.cli.docs import docs
+from visitgrain.cli.explain import explain
+from visitgrain.cli.plan import jobs, plan
+from visitgrain.cli.run import backfill, run
+from visitgrain.cli.status import status
+from visitgrain.runtime.context import Context
+from visitgrain.runtime.logs import configure_logs
+from visitgrain.runtime.settings import default_conf, resolve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(visitgrain.__version__)
+@click.option("--conf", type=click.Path(path_type=Path, file_okay=False), help="Folder of settings and catalogue.")
+@click.option(
+    "--env", "environment", envvar="VISITGRAIN_ENV", default="local", show_default=True, help="conf/ENV.yaml."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+@click.option("--lake", help="Folder or URI of all tables; short for --set lake=…")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--debug", is_flag=True, help="Show whole traces and more logs.")
+@click.pass_context
+def app(
+    click_context: click.Context,
+    conf: Path | None,
+    environment: str,
+    overrides: tuple[str, ...],
+    lake: str | None,
+    log_format: Literal["text", "json"],
+    debug: bool,
+) -> None:
+    """Behaviour analytics for a mobile operator's e-channel: visits, features and segments in Delta tables."""
+    pairs: list[Any] = [*overrides, *([f"lake={lake}"] if lake else [])]
+    resolved = resolve(conf or default_conf(), environment=environment, overrides=pairs)
+    context = Context(resolved.settings, resolved.conf, debug=debug)
+    configure_logs(run_id=context.run_id, form=log_format, debug=debug)
+    click_context.obj = context
+    click_context.meta["origins"] = resolved.origins
+
+
+for command in (run, backfill, plan, jobs, status, explain, ingest, simulate, demo, docs, config):
+    app.add_command(command)

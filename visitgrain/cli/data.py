@@ -1,0 +1,54 @@
+"""`ingest` and `simulate`: where events come from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from visitgrain.cli.text_table import echo_table
+from visitgrain.runtime.context import Context
+
+KEPT = "kept"
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--source", required=True, help="Name of a mapping, conf/sources/NAME.yaml.")
+@click.option("--path", required=True, type=click.Path(path_type=Path), help="File or folder to take over.")
+@click.pass_obj
+def ingest(context: Context, source: str, path: Path) -> None:
+    """Take over new files of a foreign log, each once; refused rows go to quarantined_events."""
+    from jobs import ingest_source
+
+    result = ingest_source.ingest(context, source=source, path=path)
+    for line in (*result.refused, *result.unread):
+        click.echo(line, err=True)
+    rows = [
+        (table.table, outcome, rows, table.version)
+        for table in result.tables
+        for outcome, rows in table.outcomes.items()
+        if rows or outcome == KEPT
+    ]
+    if rows:
+        echo_table(("table", "outcome", "rows", "version"), rows)
+    click.echo(f"{len(result.files)} files taken over, {len(result.skipped)} were known, {len(result.refused)} refused")
+
+
+@click.command()
+@click.option("--subscribers", required=True, type=click.IntRange(min=1), help="Size of the world.")
+@click.option("--from", "start", type=DAY, required=True, help="First day.")
+@click.option("--to", "end", type=DAY, required=True, help="Last day.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, another world.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the feed.")
+@click.pass_obj
+def simulate(context: Context, subscribers: int, start: datetime, end: datetime, seed: int, out: Path) -> None:
+    """Write the feed of a simulated world, the same for a seed on any machine."""
+    from visitgrain import simulation
+
+    written = simulation.simulate(
+        context.spark, subscribers=subscribers, start=start.date(), end=end.date(), seed=seed, out=out
+    )
+    echo_table(("table", "rows"), written.items())
+    click.echo(f"wrote {out}")

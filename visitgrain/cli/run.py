@@ -1,0 +1,101 @@
+"""`run` and `backfill`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+import click
+
+from visitgrain.cli.discovery import jobs_of, target
+from visitgrain.cli.periods import Period, argument, between, period_options, periods, shown, span_of
+from visitgrain.cli.text_table import echo_table
+from visitgrain.errors import VisitgrainError
+from visitgrain.runtime.context import Context
+from visitgrain.runtime.job import Job, Pipeline
+from visitgrain.runtime.ledger import Entry, is_done
+from visitgrain.span import Span
+
+
+@click.command()
+@click.argument("name", metavar="JOB|PIPELINE")
+@period_options
+@click.option("--dry-run", is_flag=True, help="Build and check every transform; write nothing.")
+@click.pass_obj
+def run(
+    context: Context,
+    name: str,
+    day: Span | None,
+    month: Span | None,
+    start: Span | None,
+    end: Span | None,
+    dry_run: bool,
+) -> None:
+    """Run a job or a pipeline once. A second run replaces what the first wrote."""
+    found = target(name)
+    span = span_of(found.grain, day=day, month=month, start=start, end=end)
+    if dry_run:
+        _dry_run(found, span, context)
+    else:
+        _echo_entries(_run_once(found, span, context))
+
+
+@click.command()
+@click.argument("name", metavar="JOB|PIPELINE")
+@click.option("--from", "start", type=Period(), required=True, help="First day or month.")
+@click.option("--to", "end", type=Period(), required=True, help="Last day or month.")
+@click.option("--missing-only", is_flag=True, help="Leave out what ran well with this code and catalogue.")
+@click.pass_obj
+def backfill(context: Context, name: str, start: Span, end: Span, missing_only: bool) -> None:
+    """Run once per day (or month) of a range, oldest first; stops at the first failure and says how to go on."""
+    found = target(name)
+    wanted = periods(found.grain, between(start, end))
+    done = _done(found, wanted, context) if missing_only else set()
+    entries: list[Entry] = []
+    for number, span in enumerate(wanted, start=1):
+        if span in done:
+            continue
+        click.echo(f"{shown(span)} ({number} of {len(wanted)})", err=True)
+        try:
+            entries += _run_once(found, span, context)
+        except VisitgrainError as error:
+            resume = ["visitgrain", "backfill", name, "--from", argument(wanted[0], found.grain)]
+            resume += ["--to", argument(wanted[-1], found.grain, end=True), "--missing-only"]
+            message = f"{error}\nstopped at {shown(span)}, {number} of {len(wanted)}; go on with: {shlex.join(resume)}"
+            raise type(error)(message) from error
+    _echo_entries(entries)
+    click.echo(f"{len(wanted) - len(done)} of {len(wanted)} periods run, {len(done)} were done before")
+
+
+def _run_once(found: Job | Pipeline, span: Span, context: Context) -> list[Entry]:
+    from visitgrain.runtime.runner import run_job, run_pipeline
+
+    return run_pipeline(found, span, context) if isinstance(found, Pipeline) else run_job(found, span, context)
+
+
+def _done(found: Job | Pipeline, wanted: Iterable[Span], context: Context) -> set[Span]:
+    entries = context.ledger.entries()
+    catalogue_hash = context.catalogue.hash
+    return {s for s in wanted if all(is_done(entries, job, s, catalogue_hash=catalogue_hash) for job in jobs_of(found))}
+
+
+def _dry_run(found: Job | Pipeline, span: Span, context: Context) -> None:
+    from visitgrain.runtime.dry_run import check
+
+    for job in jobs_of(found):
+        notes = check(job, span, context)
+        click.echo(f"{job.name} for {shown(span)}: transform and output columns are right")
+        for note in notes:
+            click.echo(f"  {note}")
+
+
+def _echo_entries(entries: list[Entry]) -> None:
+    """One line per table: rows and seconds of all its runs, its newest version."""
+    by_table: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_table.setdefault(entry.table_name, []).append(entry)
+    rows = [
+        (name, sum(e.rows_out or 0 for e in group), sum(e.seconds for e in group), group[-1].output_version)
+        for name, group in by_table.items()
+    ]
+    echo_table(("table", "rows", "seconds", "version"), rows)

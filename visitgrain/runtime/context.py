@@ -1,0 +1,70 @@
+"""What a command works with: settings, catalogue, lake, ledger; each built when first asked for."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
+from visitgrain.runtime.ledger import Ledger
+from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
+from visitgrain.runtime.settings import Settings
+from visitgrain.runtime.storage import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from visitgrain.runtime.lake import Lake
+
+
+def new_run_id() -> str:
+    """Sorts by time and is unique: 20260301T060000Z-1f2e3d4c."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass
+class Context:
+    """One per command. Commands that only plan or report never touch `spark` or `lake`, so no JVM starts for them."""
+
+    settings: Settings
+    conf: Path
+    run_id: str = field(default_factory=new_run_id)
+    debug: bool = False
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        from visitgrain.runtime.session import build_session
+
+        settings = self.settings
+        options = with_machine_defaults(settings.spark_options, master=settings.master)
+        if not self.debug:
+            options = with_quiet_jvm(options, self.conf)
+        spark = build_session(master=settings.master, zone=settings.zone, jars=self._jars, options=options)
+        if not self.debug:
+            spark.sparkContext.setLogLevel("OFF")  # failures reach the user as one line, not as Java traces
+        return spark
+
+    @cached_property
+    def lake(self) -> Lake:
+        from visitgrain.runtime.lake import Lake
+
+        return Lake(self.spark, self.settings.lake, self.settings.zone, lock_wait_s=self.settings.lock_wait_s)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(Store(self.settings.lake))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return load_catalogue(self.conf, zone=self.settings.zone, visit_rules=self.settings.visit_rules)
+
+    @property
+    def _jars(self) -> Path:
+        """As set; a relative folder that is not here is looked for beside conf/."""
+        folder = Path(self.settings.jars)
+        beside = self.conf.parent / folder
+        return beside if not folder.exists() and beside.exists() else folder

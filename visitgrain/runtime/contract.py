@@ -1,0 +1,66 @@
+"""The schema contract at both edges of a job: a frame has the declared columns, all of them and no others."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pyspark.sql import DataFrame, functions as F
+from pyspark.sql.types import StructField, StructType
+
+from visitgrain.errors import GateRefused
+from visitgrain.tables import Table
+
+ROWS, OUTCOME, KEPT = "_rows", "_outcome", "kept"
+_RESERVED = {ROWS: ("int", "bigint"), OUTCOME: ("string",)}
+# Casts that never lose a value; anything else is the transform's business.
+_LOSSLESS = {
+    "tinyint": {"smallint", "int", "bigint", "float", "double"},
+    "smallint": {"int", "bigint", "float", "double"},
+    "int": {"bigint", "double"},
+    "float": {"double"},
+}
+
+
+@cache
+def declared_schema(table: Table) -> StructType:
+    """The declaration as a Spark schema (needs a running session), with each column's meaning as its comment."""
+    parsed = StructType.fromDDL(table.ddl)
+    assert isinstance(parsed, StructType)
+    comments = [{"comment": column.description} for column in table.columns]
+    fields = zip(parsed.fields, comments, strict=True)
+    return StructType([StructField(field.name, field.dataType, field.nullable, comment) for field, comment in fields])
+
+
+def conformed(frame: DataFrame, table: Table, *, edge: str) -> DataFrame:
+    """Declared columns in declared order and type; reserved columns stay behind them. Raises GateRefused.
+
+    `edge` says whose frame it is: 'stored' or 'written'.
+    """
+    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    declared = {field.name: field.dataType.simpleString() for field in declared_schema(table).fields}
+    reserved = [name for name in _RESERVED if name in found and edge == "written"]
+    problems = [f"missing column {name} ({type_})" for name, type_ in declared.items() if name not in found]
+    problems += [
+        f"extra column {name} ({found[name]})" for name in found if name not in declared and name not in reserved
+    ]
+    problems += [
+        f"column {name} is {found[name]}, declared {type_}"
+        for name, type_ in declared.items()
+        if name in found and found[name] != type_ and type_ not in _LOSSLESS.get(found[name], ())
+    ]
+    problems += [
+        f"column {name} is {found[name]}, must be {' or '.join(_RESERVED[name])}"
+        for name in reserved
+        if found[name] not in _RESERVED[name]
+    ]
+    if len(found) < len(frame.schema.fields):
+        problems.append("a column name occurs twice")
+    if problems:
+        fix = (
+            "change the transform"
+            if edge == "written"
+            else "rebuild the table with this version (delete its folder first)"
+        )
+        raise GateRefused(f"table {table.name}, as {edge}: {'; '.join(problems)}. Declared in visitgrain/tables; {fix}")
+    same = [F.col(n) if found[n] == t else F.col(n).cast(t).alias(n) for n, t in declared.items()]
+    return frame.select(*same, *reserved)

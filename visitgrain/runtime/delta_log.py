@@ -1,0 +1,140 @@
+"""What a table's transaction log says, read without Spark: its newest version, damage, and what a commit wrote.
+
+Delta itself reads fewer rows without an error when a commit file is empty. So every acknowledged write leaves a receipt
+outside the table (`_receipts/<table>.json`), and `verified_version` compares the log with it before anyone reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from typing import Any
+
+from visitgrain.errors import GateRefused
+from visitgrain.runtime.storage import Store
+from visitgrain.tables import Table
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
+NO_VERSION = -1
+READER_VERSION = 1  # every engine reads it; see the compatibility profile
+WRITER_VERSION = 2  # the lowest that keeps NOT NULL
+
+
+def newest_version(store: Store, table: Table) -> int:
+    """NO_VERSION when the table does not exist."""
+    return _newest(store.sizes(f"{table.name}/_delta_log"))
+
+
+def verified_version(store: Store, table: Table) -> int:
+    """The newest version, after comparing the log with the last receipt. Raises GateRefused when they disagree."""
+    sizes = store.sizes(f"{table.name}/_delta_log")
+    newest = _newest(sizes)
+    checkpoint = max((int(m[1]) for m in map(_CHECKPOINT.fullmatch, sizes) if m), default=NO_VERSION)
+    damaged = [n for n, size in sizes.items() if size == 0 and (m := _COMMIT.fullmatch(n)) and int(m[1]) > checkpoint]
+    if damaged:
+        raise GateRefused(
+            f"table {table.name}: empty commit file {', '.join(sorted(damaged))} in "
+            f"{store.path(table.name, '_delta_log')}; rows are missing. {_repair(store, table)}"
+        )
+    receipt = store.read_json(_receipt(table))
+    if receipt is None:
+        return newest
+    if newest < receipt["version"]:
+        raise GateRefused(
+            f"table {table.name}: run {receipt['run_id']} was acknowledged as version {receipt['version']}, the newest "
+            f"found is {newest if newest >= 0 else 'none'}. {_repair(store, table)}"
+        )
+    found = _rows_added(store, table, receipt["version"])
+    if None not in (found, receipt["rows"]) and found != receipt["rows"]:
+        raise GateRefused(
+            f"table {table.name}: version {receipt['version']} holds {found} new rows, run {receipt['run_id']} wrote "
+            f"{receipt['rows']}. {_repair(store, table)}"
+        )
+    return newest
+
+
+def acknowledge(
+    store: Store, table: Table, *, version: int, rows: int | None, content_hash: str | None, run_id: str
+) -> None:
+    """Leave the receipt of the table's last write. `rows` None where a commit adds none of its own (a restore)."""
+    content = {"table": table.name, "version": version, "rows": rows, "content_hash": content_hash, "run_id": run_id}
+    store.write_json(_receipt(table), content)
+
+
+def commit_info(store: Store, table: Table, version: int) -> dict[str, Any]:
+    """The commitInfo action of a version; {} when it has none."""
+    return next((a["commitInfo"] for a in _actions(store, table, version) or [] if "commitInfo" in a), {})
+
+
+def create(store: Store, table: Table, *, schema_json: str, partition: str | None, run_id: str) -> None:
+    """Commit 0 of an empty table: declared schema with NOT NULL, partition, properties, lowest protocol.
+
+    Written as the open protocol describes, because Spark creates no table by path while SQL on files is off.
+    """
+    now = int(time.time() * 1000)
+    statistics = [c.name for c in table.columns if not c.personal and _has_statistics(c.type) and c.name != partition]
+    properties = {
+        "delta.enableDeletionVectors": "false",
+        "delta.dataSkippingStatsColumns": ",".join(statistics),  # without identifiers: statistics outlive erased rows
+    }
+    actions = [
+        {
+            "commitInfo": {
+                "timestamp": now,
+                "operation": "CREATE TABLE",
+                "operationParameters": {},
+                "userMetadata": run_id,
+            }
+        },
+        {"protocol": {"minReaderVersion": READER_VERSION, "minWriterVersion": WRITER_VERSION}},
+        {
+            "metaData": {
+                "id": str(uuid.uuid4()),
+                "name": table.name,
+                "description": table.description,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": schema_json,
+                "partitionColumns": [partition] if partition else [],
+                "configuration": properties,
+                "createdTime": now,
+            }
+        },
+    ]
+    store.write_text(f"{table.name}/_delta_log/{0:020}.json", "".join(json.dumps(action) + "\n" for action in actions))
+
+
+def _receipt(table: Table) -> str:
+    return f"_receipts/{table.name}.json"
+
+
+def _repair(store: Store, table: Table) -> str:
+    return (
+        f"Restore {store.path(table.name)} from a backup, or delete it and {store.path(_receipt(table))}, "
+        "then run its job again"
+    )
+
+
+def _newest(sizes: dict[str, int]) -> int:
+    numbers = [int(m[1]) for name in sizes if (m := _COMMIT.fullmatch(name) or _CHECKPOINT.fullmatch(name))]
+    return max(numbers, default=NO_VERSION)
+
+
+def _has_statistics(type_: str) -> bool:
+    return not type_.startswith(("map", "array", "struct", "binary", "boolean"))
+
+
+def _actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | None:
+    text = store.read_text(f"{table.name}/_delta_log/{version:020}.json")
+    return None if text is None else [json.loads(line) for line in text.splitlines() if line]
+
+
+def _rows_added(store: Store, table: Table, version: int) -> int | None:
+    """Rows in the files that a version adds; None when the commit is gone (log clean-up) or carries no statistics."""
+    actions = _actions(store, table, version)
+    if actions is None:
+        return None
+    rows = [json.loads(a["add"].get("stats") or "{}").get("numRecords") for a in actions if "add" in a]
+    return None if None in rows else sum(rows)

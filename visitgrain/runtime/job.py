@@ -1,0 +1,129 @@
+"""A job says as data what it reads and writes; its transform is a plain function. The runner does the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from visitgrain.span import Span
+from visitgrain.tables import TABLES, Table
+
+Window = tuple[date | None, date | None]  # first and last value of the partition column, both included; None = open
+
+
+@dataclass(frozen=True)
+class Read:
+    """An input: a table and, for a dated one, the part of it that a run for a span needs.
+
+    `optional`: a table that does not exist yet is read as empty (a feed without billing, the first month).
+    """
+
+    table: Table
+    window: Callable[[Span], Window] | None = None
+    optional: bool = False
+    name: str | None = None  # argument name of the transform; the table's name by default
+
+    @property
+    def argument(self) -> str:
+        return self.name or self.table.name
+
+
+def during(table: Table, *, before: int = 0, after: int = 0, **more: Any) -> Read:
+    """The days of the span, widened. For tables partitioned by month use `month_of`."""
+    return Read(table, lambda span: (span.start - timedelta(days=before), span.end + timedelta(days=after)), **more)
+
+
+def until(table: Table, **more: Any) -> Read:
+    """Everything before the span: history."""
+    return Read(table, lambda span: (None, span.start - timedelta(days=1)), **more)
+
+
+def month_of(table: Table, *, offset: int = 0, **more: Any) -> Read:
+    """The span's month of a table partitioned by month; `offset` -1 = the month before."""
+
+    def window(span: Span) -> Window:
+        index = span.month.year * 12 + span.month.month - 1 + offset
+        day = date(index // 12, index % 12 + 1, 1)
+        return day, day
+
+    return Read(table, window, **more)
+
+
+def whole(table: Table, **more: Any) -> Read:
+    """The whole table."""
+    return Read(table, None, **more)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Spark job.
+
+    transform(**{argument: DataFrame}, spec=…, span=Span) returns the rows of the only table in `writes`, or a dict by
+    table name. The rows may carry two reserved columns for the conservation law: `_rows` (input rows that the row
+    accounts for, default 1) and `_outcome` (default 'kept', others named in `outcomes`); only kept rows are written.
+    `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
+    (over all of them where none has one); None where no such law exists (reports).
+    """
+
+    name: str
+    reads: tuple[Read, ...]
+    writes: tuple[Table, ...]
+    transform: Callable[..., Any]
+    grain: Literal["day", "month"]
+    summary: str
+    spec: Callable[[Any], Any] | None = None  # picks from the loaded catalogue what the transform needs
+    conserves: str | None = None
+    outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
+    rewrites_before: int = 0  # days before the span whose rows the run may change (a visit over midnight)
+
+    def __post_init__(self) -> None:
+        if self.name in sys.stdlib_module_names:
+            raise ValueError(f"job {self.name!r} would shadow a standard module; name it verb_noun")
+        arguments = [read.argument for read in self.reads]
+        if len(set(arguments)) != len(arguments):
+            raise ValueError(f"job {self.name}: two reads share an argument name; set Read.name")
+        if self.conserves is not None and self.conserves not in arguments:
+            raise ValueError(f"job {self.name}: conserves {self.conserves!r}, which it does not read")
+        for table in (*[r.table for r in self.reads], *self.writes):
+            if TABLES.get(table.name) is not table:
+                raise ValueError(f"job {self.name}: table {table.name!r} is not declared in visitgrain.tables")
+
+    def target(self, span: Span) -> Span:
+        """The days whose rows a run for `span` replaces."""
+        return span.widened(before=self.rewrites_before)
+
+
+def target_window(table: Table, job: Job, span: Span) -> Window | None:
+    """The partitions of `table` that a run of `job` for `span` replaces; None = the whole table."""
+    if table.partition is None:
+        return None
+    if table.partition == "month":
+        return span.month, span.end.replace(day=1)
+    target = job.target(span)
+    return target.start, target.end
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """An ordered tuple of jobs, published together. A job reads inputs, tables written before it, or its own past."""
+
+    name: str
+    jobs: tuple[Job, ...]
+    grain: Literal["day", "month"]
+    summary: str
+
+    def __post_init__(self) -> None:
+        written = [table.name for job in self.jobs for table in job.writes]
+        twice = sorted({name for name in written if written.count(name) > 1})
+        if twice:
+            raise ValueError(f"pipeline {self.name}: more than one job writes {', '.join(twice)}")
+        produced: set[str] = set()
+        for job in self.jobs:
+            own = {table.name for table in job.writes}
+            for read in job.reads:
+                if read.table.name in written and read.table.name not in produced | own:
+                    raise ValueError(f"pipeline {self.name}: {job.name} reads {read.table.name} before it is written")
+            produced |= own

@@ -1,0 +1,99 @@
+"""The run ledger: one row per job run and written table; the same in a result file per run, for scripts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltalake import DeltaTable
+
+import visitgrain
+from visitgrain.runtime import delta_log
+from visitgrain.runtime.job import Job
+from visitgrain.runtime.storage import Store
+from visitgrain.span import Span
+from visitgrain.tables.runs import RUN_LEDGER
+
+if TYPE_CHECKING:
+    from visitgrain.runtime.lake import Lake
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of `run_ledger`; fields and order are the table's columns."""
+
+    run_id: str
+    job: str
+    table_name: str
+    period_start: date
+    period_end: date
+    status: str
+    code_version: str
+    catalogue_hash: str
+    input_versions: dict[str, int]
+    output_version: int | None
+    rows_in: int | None
+    outcomes: dict[str, int]
+    rows_out: int | None
+    content_hash: str | None
+    error: str | None
+    started_at: datetime
+    seconds: float
+
+    @property
+    def span(self) -> Span:
+        return Span(self.period_start, self.period_end)
+
+
+class Ledger:
+    """Reads need no Spark."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._of_this_run: list[Entry] = []
+
+    def entries(self) -> list[Entry]:
+        """All rows, oldest first; none when nothing ran yet."""
+        if delta_log.verified_version(self._store, RUN_LEDGER) == delta_log.NO_VERSION:
+            return []
+        rows = DeltaTable(self._store.path(RUN_LEDGER.name)).to_pyarrow_table().to_pylist(maps_as_pydicts="strict")
+        names = [field.name for field in fields(Entry)]
+        return sorted((Entry(**{n: row[n] for n in names}) for row in rows), key=lambda entry: entry.started_at)
+
+    def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
+        """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""
+        self._of_this_run += entries
+        status = "failed" if any(entry.status == "failed" for entry in self._of_this_run) else "ok"
+        content = {"run_id": run_id, "status": status, "entries": [asdict(entry) for entry in self._of_this_run]}
+        self._store.write_json(f"_runs/{run_id}.json", content)
+
+    def record(self, lake: Lake, entries: Sequence[Entry]) -> None:
+        """Append `entries` in one commit."""
+        if entries:
+            rows = [astuple(entry) for entry in entries]
+            frame = lake.spark.createDataFrame(rows, lake.empty(RUN_LEDGER).schema)
+            lake.append(RUN_LEDGER, frame, run_id=entries[0].run_id)
+
+
+def is_done(entries: Iterable[Entry], job: Job, span: Span, *, catalogue_hash: str) -> bool:
+    """Did the last run of `job` for exactly this span succeed for all its tables, with this code and catalogue?"""
+    last = {entry.table_name: entry for entry in entries if entry.job == job.name and entry.span == span}
+    current = (code_version(), catalogue_hash)
+    done = {n for n, e in last.items() if e.status == "ok" and (e.code_version, e.catalogue_hash) == current}
+    return done >= {table.name for table in job.writes}
+
+
+@cache
+def code_version() -> str:
+    """Version and hash of the code that computes: a changed formula is another version, released or not."""
+    package = Path(visitgrain.__file__).parent
+    digest = hashlib.blake2b(digest_size=4)
+    for folder in (package, package.parent / "jobs", package.parent / "pipelines"):
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(str(file.relative_to(folder)).encode() + file.read_bytes())
+    return f"{visitgrain.__version__}+{digest.hexdigest()}"

@@ -1,0 +1,54 @@
+"""The one place where a SparkSession is built."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from visitgrain.errors import ConfigError
+
+# Always on: what keeps answers right and tables readable by every engine. A start-up guard may rely on these.
+SAFE = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.runSQLOnFiles": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.speculation": "false",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|hmac|salt|credential|private",
+    "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def vendored_jars(folder: Path) -> list[Path]:
+    """Delta's jars fetched by `make setup`. Raises ConfigError when there are none."""
+    jars = sorted(folder.glob("*.jar"))
+    if not any(jar.name.startswith("io.delta_delta-spark_") for jar in jars):
+        raise ConfigError(f"{folder}: no Delta jars; run `make setup` once (it fetches them), then all works offline")
+    return jars
+
+
+def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping[str, str]) -> SparkSession:
+    """A session with the safe settings, `options` on top of them, and Delta from the vendored jars.
+
+    `master` None leaves the choice to spark-submit. Workers run the Python of this process.
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("visitgrain")
+    if master:
+        builder = builder.master(master)
+        builder = builder.config("spark.jars", ",".join(str(jar) for jar in vendored_jars(jars)))
+    settings = {**options, **SAFE, "spark.sql.session.timeZone": zone}
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark

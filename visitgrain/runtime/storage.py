@@ -1,0 +1,68 @@
+"""Small files beside the tables: receipts, results, the lake's own description; on any file system a lake lives on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pyarrow.fs import FileSelector, FileSystem, FileType
+
+
+class Store:
+    """Paths below `root`, a folder or a URI. Names are relative, with `/`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/") if "://" in root else str(Path(root).absolute())
+        # Hadoop says s3a where everyone else says s3.
+        self._files, self._base = FileSystem.from_uri(self.root.replace("s3a://", "s3://", 1))
+
+    @property
+    def is_local(self) -> bool:
+        return bool(self._files.type_name == "local")
+
+    def path(self, *parts: str) -> str:
+        """What Spark opens."""
+        return "/".join((self.root, *parts))
+
+    def local_path(self, *parts: str) -> Path:
+        """Only for local stores."""
+        return Path(self._base, *parts)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Name -> bytes of the files in `folder`; empty when it does not exist."""
+        found = self._files.get_file_info(FileSelector(f"{self._base}/{folder}", allow_not_found=True))
+        return {info.base_name: info.size for info in found if info.type == FileType.File}
+
+    def exists(self, name: str) -> bool:
+        return bool(self._files.get_file_info(f"{self._base}/{name}").type != FileType.NotFound)
+
+    def read_text(self, name: str) -> str | None:
+        """None when there is no such file."""
+        if not self.exists(name):
+            return None
+        with self._files.open_input_stream(f"{self._base}/{name}") as stream:
+            return bytes(stream.read()).decode("utf-8")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Whole or not at all: written beside its place, then moved there."""
+        target = f"{self._base}/{name}"
+        folder, _, base = target.rpartition("/")
+        self._files.create_dir(folder, recursive=True)
+        with self._files.open_output_stream(f"{folder}/.{base}.part") as stream:
+            stream.write(text.encode("utf-8"))
+        self._files.move(f"{folder}/.{base}.part", target)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        text = self.read_text(name)
+        return None if text is None else json.loads(text)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        self.write_text(name, json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+
+    def make_folder(self, name: str) -> None:
+        self._files.create_dir(f"{self._base}/{name}", recursive=True)
+
+    def remove_folder(self, name: str) -> None:
+        if self.exists(name):
+            self._files.delete_dir(f"{self._base}/{name}")

@@ -1,0 +1,1 @@
+"""Scores of visits and how well they predict."""

@@ -1,0 +1,45 @@
+"""A span of local days: the unit in which jobs run."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Local days from `start` to `end`, both included."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.start > self.end:
+            raise ValueError(f"a span ends before it starts: {self}")
+
+    def __str__(self) -> str:
+        return str(self.start) if self.start == self.end else f"{self.start}..{self.end}"
+
+    @classmethod
+    def month_of(cls, day: date) -> Span:
+        last = calendar.monthrange(day.year, day.month)[1]
+        return cls(day.replace(day=1), day.replace(day=last))
+
+    @property
+    def month(self) -> date:
+        return self.start.replace(day=1)
+
+    def widened(self, *, before: int = 0, after: int = 0) -> Span:
+        return Span(self.start - timedelta(days=before), self.end + timedelta(days=after))
+
+    def days(self) -> Iterator[date]:
+        return (self.start + timedelta(days=n) for n in range((self.end - self.start).days + 1))
+
+    def months(self) -> Iterator[Span]:
+        """The whole months that the span touches."""
+        day = self.month
+        while day <= self.end:
+            yield Span.month_of(day)
+            day = Span.month_of(day).end + timedelta(days=1)
