@@ -98,4 +98,5 @@ def _echo_entries(entries: list[Entry]) -> None:
         (name, sum(e.rows_out or 0 for e in group), sum(e.seconds for e in group), group[-1].output_version)
         for name, group in by_table.items()
     ]
-    echo_table(("table", "rows", "seconds", "version"), rows)
+    if rows:
+        echo_table(("table", "rows", "seconds", "version"), rows)

@@ -26,39 +26,33 @@ def status(context: Context) -> None:
     if not ran:
         click.echo(f"lake {context.settings.lake}: no run yet; begin with `visitgrain ingest` or `visitgrain demo`")
         return
-    gaps = {name: _missing(_grain(grains, name), own) for name, own in ran.items()}
+    gaps = {name: _missing(grains[name], own) for name, own in ran.items() if name in grains}
     echo_table(
         ("job", "per", "done", "missing", "first", "last", "last run", "status", "rows", "seconds"),
-        [_row(name, _grain(grains, name), own, len(gaps[name])) for name, own in ran.items()],
+        [(name, *_periods_of(grains.get(name), own), *_last_run(own)) for name, own in ran.items()],
     )
     for name, missing in gaps.items():
         if missing:
-            click.echo(f"missing: {name} {_ranges(missing, _grain(grains, name))}")
+            click.echo(f"missing: {name} {_ranges(missing, grains[name])}")
     if never := [name for name in grains if name not in ran]:
         click.echo(f"never ran: {', '.join(never)}")
 
 
-def _grain(grains: dict[str, Grain], name: str) -> Grain:
-    """Ingest is in the ledger without being a job: its days are those of the rows it brought."""
-    return grains.get(name, "day")
-
-
-def _row(name: str, grain: Grain, entries: list[Entry], missing: int) -> tuple:
+def _periods_of(grain: Grain | None, entries: list[Entry]) -> tuple[str | int | None, ...]:
+    """Grain, periods done and missing, first and last; nothing for ingest, which runs when files come."""
+    if grain is None:
+        return (None,) * 5
     done = _done(grain, entries)
-    last = [e for e in entries if (e.run_id, e.span) == (entries[-1].run_id, entries[-1].span)]
+    ends = (_name(min(done), grain), _name(max(done), grain)) if done else (None, None)
+    return grain, len(done), len(_missing(grain, entries)), *ends
+
+
+def _last_run(entries: list[Entry]) -> tuple[str, str, int, float]:
+    """When, how it ended, rows of all its tables, seconds."""
+    last = [e for e in entries if (e.run_id, e.started_at) == (entries[-1].run_id, entries[-1].started_at)]
     state = "failed" if any(e.status == "failed" for e in last) else "ok"
-    return (
-        name,
-        grain,
-        len(done),
-        missing,
-        _name(min(done), grain) if done else None,
-        _name(max(done), grain) if done else None,
-        f"{last[-1].started_at.astimezone():%Y-%m-%d %H:%M}",
-        state,
-        sum(e.rows_out or 0 for e in last),
-        last[-1].seconds,
-    )
+    when = f"{last[-1].started_at.astimezone():%Y-%m-%d %H:%M}"
+    return when, state, sum(e.rows_out or 0 for e in last), last[-1].seconds
 
 
 def _done(grain: Grain, entries: list[Entry]) -> set[date]:

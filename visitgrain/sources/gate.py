@@ -72,7 +72,7 @@ def difference(accepted: Accepted, source: Source, table: Table) -> str | None:
         return None
     lines = [_missing(name, users[name], accepted.columns) for name in missing]
     return (
-        f"{accepted.file.name}: refused for {table.name}: it lacks {len(missing)} of {len(users)} columns that are read\n"
+        f"{accepted.file.name}: refused for {table.name}: it lacks {len(missing)} of the {len(users)} columns read\n"
         + "\n".join(lines)
         + f"\n  found: {', '.join(accepted.columns) or 'nothing'}"
         + "\n  fix: correct the names in the mapping, or list columns that may be absent under `optional`"

@@ -76,7 +76,7 @@ def _pages(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series | np.nda
     """Distinct pages, path length and both ends of the path."""
     page = events["page"]
     named = page.is_not_null().to_numpy()
-    code = page.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
+    code = page.to_arrow().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     before = np.full(len(code), -1)
     rows = np.flatnonzero(named)
     before[rows[1:]] = code[rows[:-1]]
