@@ -24,9 +24,7 @@ def assert_same(table: Table, ours: str, theirs: str, rival: str) -> None:
                 f"create view {name} as select {selected} from read_parquet('{files}', hive_partitioning = true)"
             )
         totals = ["count(*)", *(f'sum("{c.name}"::decimal(38, 6))' for c in columns if c.type in NUMBERS)]
-        mine, other = (
-            engine.execute(f"select {', '.join(totals)} from {name}").fetchone() for name in ("ours", "theirs")
-        )
+        mine, other = (engine.execute(f"select {', '.join(totals)} from {n}").fetchall()[0] for n in ("ours", "theirs"))
         for total, left, right in zip(totals, mine, other, strict=True):
             assert left == right, f"{table.name}: {total} is {left} here, {right} with {rival}"
         for column in columns:

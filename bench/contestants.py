@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import duckdb
+
 from bench import data, product
 from bench.rivals import duckdb_segments, duckdb_visits, polars_visits
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
+from visitgrain.runtime.job import Job
 from visitgrain.runtime.settings import default_conf
 from visitgrain.tables import Table
 from visitgrain.tables.inputs import EVENTS, SUBSCRIBER_MONTH
@@ -27,7 +30,7 @@ class Task:
 
     name: str
     tables: tuple[Table, ...]
-    jobs: tuple[product.Job, ...]
+    jobs: tuple[Job, ...]
     rivals: dict[str, Callable[[Path, Path], None]]  # (lake, output folder)
 
     @property
@@ -79,7 +82,7 @@ def _catalogue() -> Catalogue:
 
 
 @cache
-def _duckdb() -> duckdb_visits.duckdb.DuckDBPyConnection:
+def _duckdb() -> duckdb.DuckDBPyConnection:
     return duckdb_visits.connect(product.CORES, MEMORY)
 
 
@@ -96,8 +99,8 @@ def _polars_visits(lake: Path, target: Path) -> None:
 
 
 def _duckdb_segments(lake: Path, target: Path) -> None:
-    given = [_parquet(lake, table) for table in (VISITS, VISIT_DAYS, SUBSCRIBER_MONTH)]
-    duckdb_segments.build_segments(_duckdb(), *given, target, _catalogue())
+    visits, days, snapshots = (_parquet(lake, table) for table in (VISITS, VISIT_DAYS, SUBSCRIBER_MONTH))
+    duckdb_segments.build_segments(_duckdb(), visits, days, snapshots, target, _catalogue())
 
 
 BUILD_VISITS = Task("visits", (VISITS,), product.VISIT_JOBS, {"duckdb": _duckdb_visits, "polars": _polars_visits})

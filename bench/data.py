@@ -7,6 +7,7 @@ It keeps the proportions of the real feed: about 184,000 subscribers, 1.19 milli
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -114,7 +115,7 @@ def snapshot_file(folder: Path, millions: float) -> Path:
     return _cached(folder / f"subscriber-month-{millions:g}m", _make_snapshots, millions)
 
 
-def _cached(target: Path, make, millions: float) -> Path:
+def _cached(target: Path, make: Callable[[Path, int], None], millions: float) -> Path:
     if not target.exists():
         part = target.with_name(target.name + ".part")
         shutil.rmtree(part, ignore_errors=True)

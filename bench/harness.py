@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from statistics import median
@@ -9,6 +10,7 @@ from statistics import median
 from bench.checks import assert_same
 from bench.contestants import PRODUCT, Task
 from bench.measure import Usage, measured
+from bench.product import CORES
 
 
 def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
@@ -23,8 +25,7 @@ def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
                 print(f"  {task.name} {millions:g} M, run {turn + 1}, {side}: {_text(usages[side][-1])}", flush=True)
     finally:
         for process in sides.values():
-            process.stdin.close()
-            process.wait()
+            process.communicate()  # closes its input, which ends it
     for rival in task.rivals:
         for table in task.tables:
             assert_same(table, task.files(PRODUCT, table, millions), task.files(rival, table, millions), rival)
@@ -33,7 +34,8 @@ def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
 
 def _started(side: str, task: Task, millions: float) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench.side", side, task.name, str(millions)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(CORES)}
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     _wait_for("ready", process)
     return process
 
@@ -47,10 +49,11 @@ def _one_run(task: Task, side: str, millions: float, process: subprocess.Popen[s
 
 
 def _wait_for(word: str, process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
     for line in process.stdout:
         if line.strip() == word:
             return
-    raise RuntimeError(f"{' '.join(map(str, process.args[2:]))} ended with {process.wait()} before it said {word!r}")
+    raise RuntimeError(f"{process.args!r} ended with {process.wait()} before it said {word!r}")
 
 
 def _median(usages: list[Usage]) -> Usage:

@@ -19,9 +19,10 @@ from jobs import (
     summarise_months,
 )
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, Span
+from visitgrain.runtime.job import Job
 from visitgrain.runtime.runner import run_job
 from visitgrain.runtime.settings import default_conf, resolve
+from visitgrain.span import Span
 from visitgrain.tables import Table
 
 CORES = 2

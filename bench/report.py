@@ -36,9 +36,9 @@ def page(results: Results, *, command: str, runs: int) -> str:
         "",
         f"Made by `{command}` on {date.today()}. {_machine()}. {_versions()}.",
         "",
-        f"Medians of {runs} runs in turns, each side warm and in its own process; memory is the largest seen. CPU is user + "
-        "system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up events "
-        "of one month. "
+        f"Medians of {runs} runs in turns, each side warm and in its own process; memory is the largest seen. CPU is "
+        "user + system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up "
+        "events of one month. "
         f"All sides read the same Parquet files; DuckDB may use {MEMORY}. After the runs every value of every row "
         "is compared between the sides (hash ids apart); a difference fails the benchmark.",
     ]

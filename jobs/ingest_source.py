@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from pyspark.sql import functions as F
+from pyspark.sql import Row, functions as F
 
 from visitgrain.catalogue.source import INPUTS, load_source
 from visitgrain.errors import GateRefused
@@ -24,14 +24,16 @@ from visitgrain.sources.mapping import Load
 from visitgrain.sources.opening import opened_rows, staged_rows
 from visitgrain.sources.result import IngestResult, TableResult
 from visitgrain.sources.secret import pseudonym_key
+from visitgrain.sources.withdrawal import loads_of, withdraw
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
 
 
-def ingest(context: Context, *, source: str, path: Path) -> IngestResult:
+def ingest(context: Context, *, source: str, path: Path, again: bool = False) -> IngestResult:
     """Map, check, deduplicate and store the files at `path`. Running it again changes nothing.
 
+    `again` first takes back what these files brought before: for a mapping that was corrected.
     Raises GateRefused when no file has the columns that the mapping reads; single refused files are in the result.
     """
     mapping = load_source(source, [context.conf / "sources"])
@@ -43,7 +45,11 @@ def ingest(context: Context, *, source: str, path: Path) -> IngestResult:
             progress(context.spark, label),
             context.lake.lock(*tables, QUARANTINED_EVENTS, CONFLICTING_EVENTS, INGEST_MANIFEST),
         ):
-            fresh, again = new_files(files, _loaded(context, source))
+            loaded = _loaded(context, source)
+            if again:
+                withdraw(context.lake, tables, loads_of(loaded, files), run_id=context.run_id)
+                loaded = _loaded(context, source)
+            fresh, skipped = new_files(files, {row["file_hash"] for row in loaded})
             accepted, refused = accepted_files(fresh, mapping)
             if refused and not accepted:
                 raise GateRefused("\n".join(refused))
@@ -55,17 +61,16 @@ def ingest(context: Context, *, source: str, path: Path) -> IngestResult:
         source=source,
         load_id=load.load_id,
         files=tuple(item.file.name for item in accepted),
-        skipped=tuple(file.name for file in again),
+        skipped=tuple(file.name for file in skipped),
         refused=tuple(refused),
         unread=tuple(unread(accepted, mapping, tables)),
         tables=tuple(results),
     )
 
 
-def _loaded(context: Context, source: str) -> set[str]:
-    """Content hashes of the files that this source brought before."""
-    manifest_rows = context.lake.read(INGEST_MANIFEST, optional=True).where(F.col("source") == source)
-    return {row["file_hash"] for row in manifest_rows.select("file_hash").collect()}
+def _loaded(context: Context, source: str) -> list[Row]:
+    """The files that this source brought before."""
+    return context.lake.read(INGEST_MANIFEST, optional=True).where(F.col("source") == source).collect()
 
 
 def _load_id(source: str, accepted: Sequence[Accepted]) -> str:

@@ -1,4 +1,4 @@
-"""What runs once a month is closed: visits of the whole month, month features, the 27 + 27 segments and what describes them."""
+"""What runs once a month is closed: visits of the month, month features, the 27 + 27 segments what describes them."""
 
 from __future__ import annotations
 

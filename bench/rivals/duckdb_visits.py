@@ -2,9 +2,8 @@
 
 Tuning: streams and visits are 64-bit keys; three window passes, the later two ordered by an integer; enumerations and
 text with few values are DuckDB ENUMs; the pages of a visit are one ordered list that gives four columns; only visits
-over midnight are split by day event by event. Not checked are the 24 h cap and the events per visit: no visit of the bench's
-data reaches them. DuckDB's time zones are an extension that its package lacks; the bench's zone has no summer time, so
-+8 h is exact.
+over midnight are split by day. Not checked are the 24 h cap and the events per visit: no visit of the data gets there.
+DuckDB's time zones are an extension that its package lacks; the bench's zone has no summer time: +8 h is exact.
 """
 
 from __future__ import annotations

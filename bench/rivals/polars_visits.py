@@ -65,22 +65,22 @@ def _cut(events: pl.DataFrame, rules: VisitRules) -> pl.DataFrame:
         """`value` of the latest row before this one for which `row` holds."""
         return pl.when(row).then(value).forward_fill().shift(1)
 
-    events = events.lazy().with_columns(
+    rows = events.lazy().with_columns(
         foreground=~is_type(*rules.background),
         stream_n=pl.when(pl.col("stream") != pl.col("stream").shift(1).fill_null(0)).then(n).forward_fill(),
         timeout=pl.col("channel").replace_strict(timeout, return_dtype=pl.Int64),
     )
     gap = t - before(front, pl.when(is_type("logout")).then(0).otherwise(t))
-    events = events.with_columns(
+    rows = rows.with_columns(
         run=front & ((before(front, n) < pl.col("stream_n")) | (gap > pl.col("timeout"))).fill_null(True)
     )
     named = front & subscriber.is_not_null()
     other = (before(named, n) >= pl.when("run").then(n).forward_fill()) & (before(named, subscriber) != subscriber)
-    events = events.with_columns(opened=pl.col("run") | (named & other.fill_null(False)))
+    rows = rows.with_columns(opened=pl.col("run") | (named & other.fill_null(False)))
     following = pl.when(front).then(pl.col("opened")).backward_fill().shift(-1).fill_null(True)
     beat = t // (rules.heartbeat_s * 1_000_000)
     return (
-        events.with_columns(
+        rows.with_columns(
             visit=pl.col("opened").cum_sum(),
             outside=~front & following,
             beat=pl.col("opened") | (beat != beat.shift(1)),

@@ -239,3 +239,31 @@ def test_new_columns_are_reported(spark, tmp_path):
     made = shop_context(spark, tmp_path, mapping=SHOP)
     result = deliver(made, tmp_path / "1", {"events/a.csv": f"{HEADER},brand_new\n{event('a', '2026-03-01')},1\n"})
     assert result.unread == ("brand_new",)
+
+
+def test_corrected_mapping_loads_the_same_files_again(spark, tmp_path):
+    """150 yuan were taken for 150 fen; a file of another day stays as it is."""
+    wrong = shop_context(spark, tmp_path, mapping=SHOP.replace("fen(price)\n      props", "int(price)\n      props"))
+    deliver(wrong, tmp_path / "0", {"events/z.csv": [event("z", "2026-03-01T09:00:00", price="1")]})
+    files = {"events/a.csv": [event("a", "2026-03-01T10:00:00", price="150"), event("b", "2026-03-02", price="x")]}
+    deliver(wrong, tmp_path / "1", files)
+    made = shop_context(spark, tmp_path)
+    assert deliver(made, tmp_path / "1", files).tables == ()
+    result = ingest(made, source="shop", path=tmp_path / "1", again=True)
+    assert outcomes(result) == {"kept": 1, "quarantined:type:amount_fen": 1}
+    assert rows(made, EVENTS, "event_id", "amount_fen") == [("a", 15000), ("z", 1)]
+    assert [row.position for row in made.lake.read(QUARANTINED_EVENTS).collect()] == [
+        len(f"{HEADER}\n{files['events/a.csv'][0]}\n")
+    ]
+    assert rows(made, INGEST_MANIFEST, "file") == [("events/a.csv",), ("events/z.csv",)]
+
+
+def test_loading_again_needs_all_files_of_the_load(spark, tmp_path):
+    made = shop_context(spark, tmp_path)
+    files = {f"events/{name}.csv": [event(name, "2026-03-01T10:00:00")] for name in "ab"}
+    deliver(made, tmp_path / "1", files)
+    with pytest.raises(
+        GateRefused, match=r"1 files came with the same earlier load and are not at --path: events/b\.csv"
+    ):
+        ingest(made, source="shop", path=tmp_path / "1" / "events" / "a.csv", again=True)
+    assert rows(made, EVENTS, "event_id") == [("a",), ("b",)]

@@ -180,7 +180,7 @@ def test_no_row_at_a_time_python():
 
 
 def test_generated_pages_and_contracts_are_current():
-    changed = generate(ROOT, check=True)
+    changed = generate(ROOT, jobs=discovered_jobs().values(), check=True)
     assert not changed, f"run `make docs` and review the diff of: {', '.join(changed)}"
 
 

@@ -1,4 +1,4 @@
-"""The rules that cut a device's events into visits (semantics: visits). One YAML file per rule set; settings name the one in use."""
+"""The rules that cut a device's events into visits. One YAML file per rule set; the settings name the one in use."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class Runaway(Strict):
 
 
 class VisitRules(Strict):
-    """`cut: timeout` ends a visit by inactivity, cap, logout and another subscriber's login; `cut: collector_key` takes the
-    collector's own visit keys as they are (events without a key are filtered)."""
+    """`cut: timeout` ends a visit by inactivity, cap, logout and another subscriber's login.
+
+    `cut: collector_key` takes the collector's own visit keys as they are; events without a key are filtered.
+    """
 
     version: str
     description: str
@@ -39,7 +41,9 @@ class VisitRules(Strict):
     def _every_channel_once(cls, value: dict[str, float]) -> dict[str, float]:
         for name, minutes in value.items():
             if name not in CHANNELS:
-                raise ValueError(f"unknown channel {name!r}; allowed: {', '.join(CHANNELS)}{suggestion(name, list(CHANNELS))}")
+                raise ValueError(
+                    f"unknown channel {name!r}; allowed: {', '.join(CHANNELS)}{suggestion(name, list(CHANNELS))}"
+                )
             if minutes <= 0:
                 raise ValueError(f"channel {name!r}: {minutes} minutes; give a positive number")
         missing = [name for name in CHANNELS if name not in value]
@@ -52,7 +56,8 @@ class VisitRules(Strict):
     def _known_types(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
             if name not in EVENT_TYPES:
-                raise ValueError(f"unknown event type {name!r}; allowed: {', '.join(EVENT_TYPES)}{suggestion(name, list(EVENT_TYPES))}")
+                close = suggestion(name, list(EVENT_TYPES))
+                raise ValueError(f"unknown event type {name!r}; allowed: {', '.join(EVENT_TYPES)}{close}")
         return value
 
 
@@ -60,5 +65,7 @@ def load_visit_rules(folder: Path, name: str) -> VisitRules:
     """The rule set `name`. Raises ConfigError with the names there are."""
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
-        raise ConfigError(f"visit_rules: no rule set {name!r} in {folder}; there are: {', '.join(names)}{suggestion(name, names)}")
+        raise ConfigError(
+            f"visit_rules: no rule set {name!r} in {folder}; there are: {', '.join(names)}{suggestion(name, names)}"
+        )
     return parse(VisitRules, folder / f"{name}.yaml", label=f"conf/catalogue/visit_rules/{name}.yaml")

@@ -1,6 +1,6 @@
 """Strict YAML: no duplicate keys, no anchors, no YAML 1.1 surprises; every error says file:line:column.
 
-Used for every file under conf/. `load` reads a mapping, `parse` turns it into a pydantic model and reports all problems at once.
+Used for every file under conf/. `load` reads a mapping, `parse` makes a pydantic model and reports all problems.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
     """SafeLoader with YAML 1.2 scalars: yes/no/on/off, dates, 010 and 12:30 stay text; `true` is a bool."""
 
 
@@ -51,12 +51,14 @@ def load(path: Path, *, label: str | None = None) -> tuple[dict[str, Any], yaml.
         aliases = [e for e in events if isinstance(e, yaml.AliasEvent) or getattr(e, "anchor", None)]
         if aliases:
             mark = aliases[0].start_mark
-            raise ConfigError(f"{name}:{mark.line + 1}:{mark.column + 1}: anchors and aliases are not allowed; write it out")
+            raise ConfigError(
+                f"{name}:{mark.line + 1}:{mark.column + 1}: anchors and aliases are not allowed; write it out"
+            )
         node = yaml.compose(text, Loader=_Loader)
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(f"{name}:1: expected a mapping (key: value) at the top")
         _refuse_duplicates(node, name)
-        return yaml.load(text, Loader=_Loader), node  # noqa: S506 - a SafeLoader subclass
+        return yaml.load(text, Loader=_Loader), node
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -92,7 +94,9 @@ def _refuse_duplicates(node: yaml.Node, name: str) -> None:
         for k, v in node.value:
             if k.value in seen:
                 line, column = k.start_mark.line + 1, k.start_mark.column + 1
-                raise ConfigError(f"{name}:{line}:{column}: duplicate key {k.value!r}; first seen on line {seen[k.value]}; keep one")
+                raise ConfigError(
+                    f"{name}:{line}:{column}: duplicate key {k.value!r}; first seen on line {seen[k.value]}; keep one"
+                )
             seen[k.value] = k.start_mark.line + 1
             _refuse_duplicates(v, name)
     elif isinstance(node, yaml.SequenceNode):

@@ -45,10 +45,11 @@ def ingest(context: Context, source: str, path: Path) -> None:
 @click.pass_obj
 def simulate(context: Context, subscribers: int, start: datetime, end: datetime, seed: int, out: Path) -> None:
     """Write the feed of a simulated world, the same for a seed on any machine."""
-    from visitgrain import simulation
+    from visitgrain.simulation import simulate as simulated
+    from visitgrain.simulation.world import load_world
 
-    written = simulation.simulate(
-        context.spark, subscribers=subscribers, start=start.date(), end=end.date(), seed=seed, out=out
-    )
+    world = load_world(context.conf / "simulation.yaml")
+    first, last = start.date(), end.date()
+    written = simulated(context.spark, subscribers=subscribers, start=first, end=last, seed=seed, out=out, world=world)
     echo_table(("table", "rows"), written.items())
     click.echo(f"wrote {out}")

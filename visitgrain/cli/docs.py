@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from visitgrain.cli.discovery import discovered_jobs
 from visitgrain.errors import GateRefused, UsageError
 
 
@@ -18,7 +19,7 @@ def docs(check: bool) -> None:
     root = Path(__file__).parents[2]
     if not (root / "docs").is_dir():
         raise UsageError(f"{root}: not a checkout (no docs folder); run this from the repository")
-    changed = generate(root, check=check)
+    changed = generate(root, jobs=discovered_jobs().values(), check=check)
     if check and changed:
         raise GateRefused(f"generated pages are out of date: {', '.join(changed)}; run `visitgrain docs`")
     click.echo(f"{len(changed)} pages changed")

@@ -8,7 +8,7 @@ from typing import Any
 
 from visitgrain.docs.breaking import undeclared
 from visitgrain.docs.contracts import contract
-from visitgrain.docs.lineage import Lineage, discover_jobs
+from visitgrain.docs.lineage import Lineage
 from visitgrain.docs.pages import index_page, table_page
 from visitgrain.errors import GateRefused
 from visitgrain.tables import TABLES
@@ -18,7 +18,7 @@ CONTRACTS = FOLDER / "contracts"
 PAGES = FOLDER / "tables"
 
 
-def generate(root: Path, *, check: bool = False, jobs: Iterable[Any] | None = None) -> list[str]:
+def generate(root: Path, *, jobs: Iterable[Any], check: bool = False) -> list[str]:
     """Brings the generated files under `root` up to date and returns those that changed, sorted.
 
     With `check` nothing is written. Raises GateRefused when a contract would break its readers unannounced.
@@ -31,7 +31,7 @@ def generate(root: Path, *, check: bool = False, jobs: Iterable[Any] | None = No
             + "\nthese changes break readers; keep the columns, or name each as `table.column` under"
             " '## [Unreleased]' in CHANGELOG.md"
         )
-    wanted = files(discover_jobs() if jobs is None else jobs)
+    wanted = files(jobs)
     present = {path.relative_to(root) for folder in (PAGES, CONTRACTS) for path in (root / folder).glob("*.*")}
     stale = present - wanted.keys()
     changed = [name for name, content in wanted.items() if _read(root / name) != content]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +24,3 @@ class Lineage:
             for read in job.reads:
                 readers.setdefault(read.table.name, set()).add(job.name)
         return cls({k: sorted(v) for k, v in writers.items()}, {k: sorted(v) for k, v in readers.items()})
-
-
-def discover_jobs() -> list[Any]:
-    """Every `JOB` in the `jobs` package, by name. Imported by name only: declarations stand above this package."""
-    package = importlib.import_module("jobs")
-    modules = (importlib.import_module(f"jobs.{info.name}") for info in pkgutil.iter_modules(package.__path__))
-    jobs = [module.JOB for module in modules if hasattr(module, "JOB")]
-    return sorted(jobs, key=lambda job: job.name)

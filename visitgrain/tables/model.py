@@ -1,4 +1,4 @@
-"""What a table is: columns with meaning, a key, a partition. Everything else (DDL, checks, pages, contracts) derives from it."""
+"""What a table is: columns with meaning, a key, a partition. DDL, checks, pages and contracts derive from it."""
 
 from __future__ import annotations
 

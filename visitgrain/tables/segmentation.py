@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.tables.model import Kind, Table, col, key
+from visitgrain.tables.model import Column, Kind, Table, col, key
 
 MODELS = ("consumption", "behaviour")
 
@@ -49,7 +49,7 @@ SEGMENT_CUT_POINTS = Table(
     name="segment_cut_points",
     kind=Kind.OUTPUT,
     grain="one row per segment model, version, axis and month of use",
-    description="Cut points of a month: below low is level 1, from low on 2, from high on 3 (counted from the other end where small is good).",
+    description="Cut points of a month: 1 is below low, 2 from low on, 3 from high on; reversed where small is good.",
     columns=(
         key("month", "date", "month they were used for"),
         key("model", "string", "consumption or behaviour", values=MODELS),
@@ -66,7 +66,7 @@ SEGMENT_CUT_POINTS = Table(
 )
 
 
-def _levels(*axes: str) -> tuple:
+def _levels(*axes: str) -> tuple[Column, ...]:
     return tuple(col(f"{axis}_level", "int", f"{axis} level, 1 low to 3 high") for axis in axes)
 
 
@@ -94,7 +94,7 @@ BEHAVIOUR_SEGMENTS = Table(
     name="behaviour_segments",
     kind=Kind.OUTPUT,
     grain="one row per subscriber of the base and month",
-    description="Behaviour segment 1-27: recency x frequency x value of visits. The base is every subscriber with a visit.",
+    description="Behaviour segment 1-27: recency x frequency x value of visits. The base is all with a visit.",
     columns=(
         key("subscriber_id", "bigint", "pseudonym"),
         key("month", "date", "first day of the month"),
@@ -115,7 +115,7 @@ SEGMENT_PROFILES = Table(
     name="segment_profiles",
     kind=Kind.OUTPUT,
     grain="one row per model, segment (27 and unassigned), feature and month",
-    description="Profile of each of the 54 segments: consumption and behaviour features, plan mix, downgrade tendency, penetration of each business.",
+    description="Profile of each of the 54 segments: features, plan mix, downgrades, penetration of businesses.",
     columns=(
         key("month", "date", "first day of the month"),
         key("model", "string", "consumption or behaviour", values=MODELS),
@@ -134,7 +134,7 @@ SEGMENT_MIGRATIONS = Table(
     name="segment_migrations",
     kind=Kind.OUTPUT,
     grain="one row per model, month, segment before and segment now",
-    description="Month-to-month matrix. Rows sum to last month's base, columns to this month's, joined and left included.",
+    description="Month-to-month matrix, joined and left too. Rows sum to last month's base, columns to this month's.",
     columns=(
         key("month", "date", "the later month"),
         key("model", "string", "consumption or behaviour", values=MODELS),
@@ -169,7 +169,7 @@ SCORE_CARD_REPORTS = Table(
     name="score_card_reports",
     kind=Kind.OUTPUT,
     grain="one row per month, purpose and target, and per behaviour of the card",
-    description="How well each score card predicts activity and orders of the next month, and the weights a ridge fit proposes.",
+    description="How well each score card predicts next month's activity and orders, and weights from a ridge fit.",
     columns=(
         key("month", "date", "month of the target; the scores are of the month before"),
         key("purpose", "string", "score card"),

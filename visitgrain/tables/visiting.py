@@ -119,7 +119,7 @@ QUARANTINED_VISITS = Table(
     name="quarantined_visits",
     kind=Kind.OUTPUT,
     grain="one row per runaway visit",
-    description="Visits no person makes: they run on past the cap or hold too many events. Kept and counted, not analysed.",
+    description="Visits no person makes: on past the cap, or with too many events. Kept and counted, not analysed.",
     columns=(
         *_IDENTITY,
         key("start", "timestamp", "first foreground event"),

@@ -27,7 +27,9 @@ def with_calendar(visits: pl.DataFrame, cut: Cut, *, zone: str) -> pl.DataFrame:
     )
     over = (visits["visit_date"] != visits["end_date"]).to_numpy()
     one_day = pl.struct(
-        day="visit_date", events=pl.col("events").cast(pl.Int32), active_events=pl.col("active_events").cast(pl.Int32),
+        day="visit_date",
+        events=pl.col("events").cast(pl.Int32),
+        active_events=pl.col("active_events").cast(pl.Int32),
         seconds="duration_s",
     )
     visits = visits.with_columns(days=pl.concat_list(one_day))
@@ -56,11 +58,15 @@ def _split(visits: pl.DataFrame, cut: Cut, over: np.ndarray, zone: str) -> pl.Da
     counted = events.group_by("visit", day=local("t", zone).dt.date()).agg(
         events=pl.len().cast(pl.Int32), active_events=pl.col("active").sum().cast(pl.Int32)
     )
-    days = visits[over].select(
-        "start", "end", visit=pl.Series(over), day=pl.date_ranges("visit_date", "end_date")
-    ).explode("day")
+    days = (
+        visits[over]
+        .select("start", "end", visit=pl.Series(over), day=pl.date_ranges("visit_date", "end_date"))
+        .explode("day")
+    )
     begun = pl.max_horizontal(_midnight("day", zone), "start")
-    days = days.with_columns(since=(begun - pl.col("start")) // SECOND, whole=(pl.col("end") - pl.col("start")) // SECOND)
+    days = days.with_columns(
+        since=(begun - pl.col("start")) // SECOND, whole=(pl.col("end") - pl.col("start")) // SECOND
+    )
     until = pl.col("since").shift(-1).over("visit").fill_null(pl.col("whole"))
     days = days.with_columns(seconds=until - pl.col("since"))
     days = days.join(counted, on=["visit", "day"], how="left", maintain_order="left")

@@ -86,7 +86,7 @@ def _openings(events: pl.DataFrame, rules: VisitRules) -> tuple[np.ndarray, np.n
 
 
 def _known_since(known: np.ndarray, opened: np.ndarray) -> np.ndarray:
-    """Per row: the latest row up to it, in the same run, with `known`; -1 if there is none. Runs begin where `opened`."""
+    """Per row: the latest row with `known` up to it in its run, -1 if there is none. Runs begin where `opened`."""
     rows = np.arange(len(known))
     latest = np.maximum.accumulate(np.where(known, rows, -1))
     run_start = np.maximum.accumulate(np.where(opened, rows, 0))
@@ -103,7 +103,7 @@ def _other_subscriber(subscriber: pl.Series, opened: np.ndarray) -> np.ndarray:
 
 
 def _capped(t: np.ndarray, opened: np.ndarray, cap: int, *, quarantine: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts runs that last `cap` or longer at each `cap` from the start of the visit. Loops over cuts, never over rows."""
+    """Cuts runs of `cap` or longer at each `cap` from the start of the visit. Loops over cuts, never over rows."""
     starts = np.flatnonzero(opened)
     ends = np.append(starts[1:], len(t))
     opened = opened.copy()
@@ -117,7 +117,7 @@ def _capped(t: np.ndarray, opened: np.ndarray, cap: int, *, quarantine: bool) ->
 
 
 def _with_background(visit: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Gives a background event the visit that surrounds it: the one of the foreground events before and after; else -1."""
+    """A background event gets the visit of the foreground events before and after it, if that is one visit; else -1."""
     if foreground.all() or not foreground.any():
         return visit
     rows = np.arange(len(visit))

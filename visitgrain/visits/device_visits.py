@@ -7,8 +7,7 @@ from datetime import date
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules

@@ -5,8 +5,7 @@ A stream is what visits are cut from: one device on one channel, or one collecto
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, EVENT_TYPES

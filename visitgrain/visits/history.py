@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, Window, functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
-from visitgrain.span import Span
 from visitgrain.expressions.visit_scores import score_versions, visit_scores
+from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_DAYS, VISITS
 
 FREQUENCY_DAYS = 30
@@ -53,7 +52,9 @@ def _past_starts(visits: DataFrame, span: Span) -> DataFrame:
     oldest = datetime.combine(span.widened(before=1 + FREQUENCY_DAYS).start, time.min) - timedelta(days=1)
     past = visits.select(*_subject(), "start", "visit_id")
     recent = F.col("start") >= F.lit(oldest.isoformat(sep=" ")).cast("timestamp")
-    latest = past.where(~recent).groupBy("subject_type", "subject").agg(F.max(F.struct("start", "visit_id")).alias("last"))
+    latest = (
+        past.where(~recent).groupBy("subject_type", "subject").agg(F.max(F.struct("start", "visit_id")).alias("last"))
+    )
     older = latest.select("subject_type", "subject", "last.start", "last.visit_id")
     return past.where(recent).unionByName(older).withColumn("is_past", F.lit(True))
 

@@ -18,7 +18,7 @@ ENTRY_BY_TYPE = {"push_open": "push", "share_visit": "share"}
 
 
 def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
-    """One row per visit with the columns of `device_visits` but `visit_id` and the local-time ones; t in microseconds."""
+    """One row per visit: the columns of `device_visits` but `visit_id` and local time; times in microseconds."""
     events, groups = cut.events, Groups(cut.starts, cut.events.height)
     type_ = events["type"].to_numpy()
     t = events["t"].to_numpy()
@@ -110,7 +110,7 @@ def _first_known(events: pl.DataFrame, groups: Groups, name: str) -> pl.Series:
 
 
 def _funnel(groups: Groups, type_: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray | pl.Series]:
-    """Furthest stage reached in order, and seconds from the first product view or form step to the first submit after it."""
+    """Furthest stage reached in order; seconds from the first product view or form step to the first submit after."""
     rows, of_row = np.arange(groups.rows), groups.of_row
 
     def first_after(name: str, row: np.ndarray) -> np.ndarray:
@@ -149,7 +149,9 @@ def _identity(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series]:
     login = groups.first_row(known)
     owner = take(events["subscriber_id"], login)
     complete = pl.Series(groups.total(~known) == 0)
-    method = pl.when(owner.is_null()).then(None).when(complete).then(pl.lit("every_event")).otherwise(pl.lit("same_visit"))
+    method = (
+        pl.when(owner.is_null()).then(None).when(complete).then(pl.lit("every_event")).otherwise(pl.lit("same_visit"))
+    )
     return {
         "subscriber_id": owner,
         "stitch_method": pl.select(method=method)["method"],
