@@ -36,6 +36,9 @@ def spark(tmp_path_factory):
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
             "spark.local.dir": str(scratch / "local"),
             "spark.sql.adaptive.enabled": "false",
+            # Tables of a few rows: compiling each plan would take longer than running it.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         },
     )
     yield session
