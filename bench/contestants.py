@@ -46,7 +46,8 @@ class Task:
             product.drop(lake(millions), self.jobs)
         else:
             shutil.rmtree(self.output(side, millions), ignore_errors=True)
-            self.output(side, millions).mkdir(parents=True)
+            for table in self.tables:
+                (self.output(side, millions) / table.name).mkdir(parents=True)
 
     def run(self, side: str, millions: float) -> None:
         if side == PRODUCT:
@@ -56,8 +57,7 @@ class Task:
 
     def files(self, side: str, table: Table, millions: float) -> str:
         """Glob of the Parquet files of `table`."""
-        folder = self.output(side, millions)
-        return f"{folder / table.name}/**/*.parquet" if side == PRODUCT else f"{folder / table.name}*.parquet"
+        return f"{self.output(side, millions) / table.name}/**/*.parquet"
 
 
 def lake(millions: float) -> Path:
@@ -71,7 +71,7 @@ def prepare(task: Task, millions: float) -> None:
         product.load(context, EVENTS, data.events_files(FOLDER, millions))
     if not context.lake.has(SUBSCRIBER_MONTH):
         product.load(context, SUBSCRIBER_MONTH, data.snapshot_file(FOLDER, millions))
-    if task is SEGMENTS:
+    if task is SEGMENTS and not (context.lake.has(VISITS) and context.lake.has(VISIT_DAYS)):
         product.drop(lake(millions), (*product.VISIT_JOBS, product.SPLIT))
         product.run(context, (*product.VISIT_JOBS, product.SPLIT))
 
@@ -91,11 +91,11 @@ def _parquet(lake: Path, table: Table) -> str:
 
 
 def _duckdb_visits(lake: Path, target: Path) -> None:
-    duckdb_visits.build_visits(_duckdb(), _parquet(lake, EVENTS), target / "visits.parquet", _catalogue())
+    duckdb_visits.build_visits(_duckdb(), _parquet(lake, EVENTS), target / VISITS.name, _catalogue())
 
 
 def _polars_visits(lake: Path, target: Path) -> None:
-    polars_visits.build_visits(_parquet(lake, EVENTS), target / "visits.parquet", _catalogue())
+    polars_visits.build_visits(_parquet(lake, EVENTS), target / VISITS.name / "part.parquet", _catalogue())
 
 
 def _duckdb_segments(lake: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ WARM_UP = 0.5  # million events
 def main() -> None:
     side, task, millions = sys.argv[1], TASKS[sys.argv[2]], float(sys.argv[3])
     if side == "prepare":
-        for size in (WARM_UP, millions):
+        for size in {WARM_UP, millions}:
             prepare(task, size)
         return
     task.clear(side, WARM_UP)

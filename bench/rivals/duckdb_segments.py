@@ -23,7 +23,7 @@ _SNAPSHOT_COLUMNS = ("age", "arpu_fen", "dou_mb", "plan_id", "plan_fee_fen")
 def build_segments(
     engine: duckdb.DuckDBPyConnection, visits: str, days: str, snapshots: str, target: Path, catalogue: Catalogue
 ) -> None:
-    """Reads Parquet files (globs), writes one file per table into `target`. There are no orders and no month before."""
+    """Reads Parquet files (globs), writes a file per table below `target`. There are no orders and no month before."""
     engine.execute(_features(visits, days, snapshots, tuple(catalogue.score_cards)))
     models = catalogue.segment_models
     engine.execute(_cut_points([(model, axis) for model in models.values() for axis in model.axes if axis.fit]))
@@ -31,7 +31,8 @@ def build_segments(
         engine.execute(_assigned(table.name, models[table.name.removesuffix("_segments")]))
     for table in TABLES:
         columns = ", ".join(table.column_names)
-        engine.execute(f"copy (select {columns} from {table.name}) to '{target / table.name}.parquet' (format parquet)")
+        file = target / table.name / "part.parquet"
+        engine.execute(f"copy (select {columns} from {table.name}) to '{file}' (format parquet)")
         engine.execute(f"drop table {table.name}")
     engine.execute("drop table cut_points")
 

@@ -58,7 +58,9 @@ def build_visits(engine: duckdb.DuckDBPyConnection, events: str, target: Path, c
     )
     engine.execute(_measured(catalogue))
     engine.execute(_SPLIT.format(active=_listed(ACTIVE_TYPES), local=LOCAL_US, day=DAY_US))
-    engine.execute(f"copy ({_history(catalogue)}) to '{target}' (format parquet, per_thread_output)")
+    engine.execute(
+        f"copy ({_history(catalogue)}) to '{target}' (format parquet, per_thread_output, overwrite_or_ignore)"
+    )
     engine.execute("drop table event; drop table visit; drop table split")
 
 

@@ -24,6 +24,8 @@ SAFE = {
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # INT96, the default, loses the zone in other readers.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
-from pyspark.sql import DataFrame, SparkSession, functions as F
+from pyspark.sql import DataFrame, SparkSession, Window, functions as F
 
 from visitgrain.sources.files import SourceFile
 from visitgrain.sources.gate import Accepted
 from visitgrain.sources.mapping import REASON
-from visitgrain.sources.settling import CONFLICTING, OUTCOME, PAYLOAD_HASH
+from visitgrain.sources.settling import CONFLICTING, KEPT, OUTCOME, PAYLOAD_HASH
 from visitgrain.tables import Table
-from visitgrain.tables.runs import INGEST_MANIFEST
+from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST
+
+_CONFLICT = CONFLICTING_EVENTS.column_names
 
 
 def quarantined(
@@ -43,17 +45,25 @@ def not_yet(rows: DataFrame, stored: DataFrame | None, table: Table) -> DataFram
     return rows if stored is None else rows.join(stored.select(*table.key), on=list(table.key), how="left_anti")
 
 
-def conflicts(contested: DataFrame, table: Table) -> DataFrame:
-    """Losing rows, new ones and those that had stood until now, as rows of `conflicting_events`."""
+def conflicts(contested: DataFrame, stored: DataFrame | None, table: Table) -> DataFrame:
+    """Every losing row of the contested event ids, known ones and new ones, as rows of `conflicting_events`.
+
+    One per id and content, the earliest received; what has become the winner meanwhile is no loser any more.
+    """
     columns = F.struct(*(name for name in table.column_names if name not in ("source", "load_id")))
-    return contested.where(F.col(OUTCOME) == CONFLICTING).select(
-        "event_id",
-        "event_date",
-        "received_time",
-        F.col(PAYLOAD_HASH).alias("payload_hash"),
-        F.to_json(columns).alias("payload"),
-        "source",
-        "load_id",
+    hashed = contested.withColumn("payload_hash", F.col(PAYLOAD_HASH))
+    lost = hashed.where(F.col(OUTCOME) == CONFLICTING).withColumn("payload", F.to_json(columns)).select(*_CONFLICT)
+    if stored is not None:
+        lost = lost.unionByName(
+            stored.select(*_CONFLICT).join(hashed.select("event_id"), on="event_id", how="left_semi")
+        )
+    winners = hashed.where(F.col(OUTCOME) == KEPT).select("event_id", "payload_hash")
+    earliest = Window.partitionBy("event_id", "payload_hash").orderBy("received_time", "load_id")
+    return (
+        lost.join(winners, on=["event_id", "payload_hash"], how="left_anti")
+        .withColumn("place", F.row_number().over(earliest))
+        .where("place = 1")
+        .select(*_CONFLICT)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -43,6 +44,8 @@ class TableLoad:
     run_id: str
     files: Mapping[str, Any]
     counts: list[Row] = field(default_factory=list)
+    settled: list[Row] = field(default_factory=list)
+    contested: DataFrame | None = None
     days: list[date] = field(default_factory=list)
 
     def stage(self, rows: DataFrame) -> None:
@@ -51,24 +54,25 @@ class TableLoad:
         self.counts = counted(self._rows).collect()
         repeated = settling.repeated(self._good, self._stored, self.table, KEY_HASH)
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
-        rows = settling.contested(self._good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
-        rows.write.mode("overwrite").parquet(f"{self.folder}/contested")
+        if self._staged("repeated").isEmpty():
+            return  # the common case: nothing to settle
+        contested = settling.contested(self._good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
+        contested.write.mode("overwrite").parquet(f"{self.folder}/contested")
+        self.contested = self._staged("contested")
+        self.settled = self.contested.groupBy(STORED, OUTCOME).agg(F.count("*").alias("rows")).collect()
 
     def store(self) -> TableResult:
-        """The table first, then what was refused. A killed run is finished by running it again."""
+        """First what was refused or lost, then the table: a killed run loses nothing; running it again finishes it."""
+        outcomes = Counter(fates(self.counts)) + Counter(settled_outcomes(self.settled))
+        if self.contested is not None and self.table.name == "events":
+            self._store_conflicts(self.contested)
+        if any(name.startswith("quarantined:") for name in outcomes):
+            self._store_quarantined()
         written = self._store_kept()
-        self._store_conflicts()
-        self._store_quarantined()
-        contested = self._staged("contested").groupBy(STORED, OUTCOME).agg(F.count("*").alias("rows")).collect()
-        outcomes = {**fates(self.counts)}
-        for name, rows in settled_outcomes(contested).items():
-            outcomes[name] = outcomes.get(name, 0) + rows
-        kept = written.outcomes[KEPT] if written else 0
-        rows_read = sum(row["rows"] for row in self.counts)
         result = TableResult(
             self.table.name,
-            rows_read,
-            {KEPT: kept, **dict(sorted(outcomes.items()))},
+            sum(row["rows"] for row in self.counts),
+            {KEPT: written.outcomes[KEPT] if written else 0, **dict(sorted(outcomes.items()))},
             version=written.version if written else None,
             content_hash=written.content_hash if written else None,
             days=(min(self.days), max(self.days)) if self.days else None,
@@ -92,60 +96,77 @@ class TableLoad:
         return self.lake.spark.read.parquet(f"{self.folder}/{name}")
 
     def _store_kept(self) -> Any:
-        names = self.table.column_names
-        contested, stored = self._staged("contested"), self._stored
-        alone = self._good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti").select(*names)
-        won = contested.where(~F.col(STORED) & (F.col(OUTCOME) == KEPT)).select(*names)
-        displaced = contested.where(F.col(STORED) & (F.col(OUTCOME) != KEPT)).select(*names)
-        kept = alone.unionByName(won)
+        kept, displaced, stored = self._kept(), self._displaced(), self._stored
         if self.table.partition is None:
             return self._replace_whole(kept, displaced, stored)
         day = self.table.partition
-        self.days = sorted(row[0] for row in kept.select(day).distinct().collect())
-        touched = sorted({*self.days, *(row[0] for row in displaced.select(day).distinct().collect())})
+        self.days = _values(kept, day)
+        touched = sorted({*self.days, *(_values(displaced, day) if displaced is not None else [])})
         if not touched:
             return None
         if stored is None or not self._has_days(stored, touched):
             return self.lake.append(self.table, kept, run_id=self.run_id)
-        survivors = stored.where(F.col(day).isin(touched)).join(displaced, on=list(self.table.key), how="left_anti")
-        return self.lake.replace_days(self.table, _accounted(kept, survivors, names), touched, run_id=self.run_id)
+        survivors = self._without(displaced, stored.where(F.col(day).isin(touched)))
+        return self.lake.replace_days(self.table, _accounted(kept, survivors), touched, run_id=self.run_id)
 
-    def _replace_whole(self, kept: DataFrame, displaced: DataFrame, stored: DataFrame | None) -> Any:
+    def _replace_whole(self, kept: DataFrame, displaced: DataFrame | None, stored: DataFrame | None) -> Any:
         if kept.isEmpty():
             return None
-        if stored is None:
-            return self.lake.replace(self.table, kept, window=None, run_id=self.run_id)
-        survivors = stored.join(displaced, on=list(self.table.key), how="left_anti")
-        frame = _accounted(kept, survivors, self.table.column_names)
+        frame = kept if stored is None else _accounted(kept, self._without(displaced, stored))
         return self.lake.replace(self.table, frame, window=None, run_id=self.run_id)
+
+    def _kept(self) -> DataFrame:
+        """New rows that stand."""
+        names = self.table.column_names
+        if self.contested is None:
+            return self._good.select(*names)
+        alone = self._good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti")
+        won = self.contested.where(~F.col(STORED) & (F.col(OUTCOME) == KEPT))
+        return alone.select(*names).unionByName(won.select(*names))
+
+    def _displaced(self) -> DataFrame | None:
+        """Stored rows that stand no more."""
+        return None if self.contested is None else self.contested.where(F.col(STORED) & (F.col(OUTCOME) != KEPT))
+
+    def _without(self, displaced: DataFrame | None, stored: DataFrame) -> DataFrame:
+        return stored if displaced is None else not_yet(stored, displaced, self.table)
 
     def _has_days(self, stored: DataFrame, days: list[date]) -> bool:
         column = F.col(str(self.table.partition))
         return not stored.where(column.between(days[0], days[-1]) & column.isin(days)).isEmpty()
 
-    def _store_conflicts(self) -> None:
-        if self.table.name != "events":
+    def _store_conflicts(self, contested: DataFrame) -> None:
+        """Losers of the contested ids, replaced as a whole: a former loser may have become the winner."""
+        stored = self.lake.read(CONFLICTING_EVENTS) if self.lake.has(CONFLICTING_EVENTS) else None
+        lost = conflicts(contested, stored, self.table)
+        if stored is None:
+            if not lost.isEmpty():
+                self.lake.append(CONFLICTING_EVENTS, lost, run_id=self.run_id)
             return
-        lost = conflicts(self._staged("contested"), self.table)
-        self._append(CONFLICTING_EVENTS, lost)
+        known = stored.join(contested.select("event_id"), on="event_id", how="left_semi")
+        days = sorted({*_values(lost, "event_date"), *_values(known, "event_date")})
+        if days:
+            others = stored.where(F.col("event_date").isin(days)).join(known, on="event_id", how="left_anti")
+            rows = others.select(*stored.columns).unionByName(lost)
+            self.lake.replace_days(CONFLICTING_EVENTS, rows, days, run_id=self.run_id)
 
     def _store_quarantined(self) -> None:
-        contradicting = (
-            self._staged("contested").where(F.col(OUTCOME) == DUPLICATE_KEY).withColumn(REASON, F.col(OUTCOME))
-        )
-        refused = self._rows.where(F.col(REASON).isNotNull()).unionByName(contradicting, allowMissingColumns=True)
+        refused = self._rows.where(F.col(REASON).isNotNull())
+        if self.contested is not None:
+            contradicting = self.contested.where(F.col(OUTCOME) == DUPLICATE_KEY).withColumn(REASON, F.col(OUTCOME))
+            refused = refused.unionByName(contradicting, allowMissingColumns=True)
         kind = "row" if self.load.source.format == "parquet" else "byte"
         rows = quarantined(self.lake.spark, refused, self.table, self.files, kind, self.load.now.date())
-        self._append(QUARANTINED_EVENTS, rows)
-
-    def _append(self, table: Table, rows: DataFrame) -> None:
-        stored = self.lake.read(table) if self.lake.has(table) else None
-        new = not_yet(rows, stored, table)
+        stored = self.lake.read(QUARANTINED_EVENTS) if self.lake.has(QUARANTINED_EVENTS) else None
+        new = not_yet(rows, stored, QUARANTINED_EVENTS)
         if not new.isEmpty():
-            self.lake.append(table, new, run_id=self.run_id)
+            self.lake.append(QUARANTINED_EVENTS, new, run_id=self.run_id)
 
 
-def _accounted(kept: DataFrame, survivors: DataFrame, names: list[str]) -> DataFrame:
+def _accounted(kept: DataFrame, survivors: DataFrame) -> DataFrame:
     """New rows account for themselves, rows that stood before for nothing."""
-    new, old = kept.withColumn(ROWS, F.lit(1)), survivors.select(*names).withColumn(ROWS, F.lit(0))
-    return new.unionByName(old)
+    return kept.withColumn(ROWS, F.lit(1)).unionByName(survivors.withColumn(ROWS, F.lit(0)))
+
+
+def _values(rows: DataFrame, day: str) -> list[date]:
+    return sorted(row[0] for row in rows.select(day).distinct().collect())
