@@ -17,14 +17,17 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.command()
 @click.option("--source", required=True, help="Name of a mapping, conf/sources/NAME.yaml.")
 @click.option("--path", required=True, type=click.Path(path_type=Path), help="File or folder to take over.")
+@click.option("--again", is_flag=True, help="Take back what these files brought before: the mapping was corrected.")
 @click.pass_obj
-def ingest(context: Context, source: str, path: Path) -> None:
+def ingest(context: Context, source: str, path: Path, again: bool) -> None:
     """Take over new files of a foreign log, each once; refused rows go to quarantined_events."""
     from jobs import ingest_source
 
-    result = ingest_source.ingest(context, source=source, path=path)
-    for line in (*result.refused, *result.unread):
+    result = ingest_source.ingest(context, source=source, path=path, again=again)
+    for line in result.refused:
         click.echo(line, err=True)
+    if result.unread:
+        click.echo(f"columns that the mapping does not read: {', '.join(result.unread)}")
     rows = [
         (table.table, outcome, rows, table.version)
         for table in result.tables

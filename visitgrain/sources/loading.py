@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 from visitgrain.sources import settling
 from visitgrain.sources.keeping import conflicts, not_yet, quarantined
 from visitgrain.sources.mapping import KEY_HASH, REASON, RULE, Load, counted
+from visitgrain.sources.reading import place_of
 from visitgrain.sources.result import TableResult, fates, settled_outcomes
 from visitgrain.sources.settling import DUPLICATE_KEY, KEPT, OUTCOME, STORED
 from visitgrain.tables import Table
@@ -156,7 +157,8 @@ class TableLoad:
             contradicting = self.contested.where(F.col(OUTCOME) == DUPLICATE_KEY).withColumn(REASON, F.col(OUTCOME))
             refused = refused.unionByName(contradicting, allowMissingColumns=True)
         kind = "row" if self.load.source.format == "parquet" else "byte"
-        rows = quarantined(self.lake.spark, refused, self.table, self.files, kind, self.load.now.date())
+        files = {spelling: self.files[place_of(spelling)] for spelling in _values(refused, "_file")}
+        rows = quarantined(self.lake.spark, refused, self.table, files, kind, self.load.now.date())
         stored = self.lake.read(QUARANTINED_EVENTS) if self.lake.has(QUARANTINED_EVENTS) else None
         new = not_yet(rows, stored, QUARANTINED_EVENTS)
         if not new.isEmpty():
@@ -168,5 +170,5 @@ def _accounted(kept: DataFrame, survivors: DataFrame) -> DataFrame:
     return kept.withColumn(ROWS, F.lit(1)).unionByName(survivors.withColumn(ROWS, F.lit(0)))
 
 
-def _values(rows: DataFrame, day: str) -> list[date]:
-    return sorted(row[0] for row in rows.select(day).distinct().collect())
+def _values(rows: DataFrame, column: str) -> list[Any]:
+    return sorted(row[0] for row in rows.select(column).distinct().collect())

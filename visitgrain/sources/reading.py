@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, functions as F
@@ -25,7 +26,7 @@ MAX_TASKS = 1_000
 
 @dataclass(frozen=True)
 class Rows:
-    """`files` leads from `_file` back to the file."""
+    """`files` leads from `place_of(_file)` back to the file."""
 
     frame: DataFrame
     columns: Mapping[str, Typed]
@@ -76,7 +77,7 @@ def parquet_rows(
 ) -> Rows:
     """Parquet files of one schema; the position is the row number in the file."""
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")  # pandas writes nanoseconds, Spark knows none
-    frame = spark.read.parquet(*(str(a.file.path) for a in accepted))
+    frame = spark.read.parquet(*(str(a.file.path.resolve()) for a in accepted))
     schema = accepted[0].schema
     assert schema is not None
     present = [name for name in wanted if name in schema.names]
@@ -92,15 +93,12 @@ def parquet_rows(
         name: _typed(f"c{n}", types[name], schema.field(name).type, zone, nulls) for n, name in enumerate(present)
     }
     absent = {name: Typed(F.lit(None).cast("string"), Sort.NULL) for name in wanted if name not in present}
-    return Rows(selected, {**columns, **absent}, _by_uri(frame, accepted))
+    return Rows(selected, {**columns, **absent}, {str(a.file.path.resolve()): a for a in accepted})
 
 
-def _by_uri(frame: DataFrame, accepted: Sequence[Accepted]) -> dict[str, Accepted]:
-    """Spark names a file by an encoded URI; take its own spelling."""
-    from urllib.parse import unquote, urlparse
-
-    by_path = {str(a.file.path.absolute()): a for a in accepted}
-    return {uri: by_path[unquote(urlparse(uri).path)] for uri in frame.inputFiles()}
+def place_of(spelling: str) -> str:
+    """Key of a file in `Rows.files` from what `_file` says. Spark spells a Parquet file as an encoded URI."""
+    return unquote(urlparse(spelling).path) if spelling.startswith("file:") else spelling
 
 
 def _typed(name: str, spark_type: DataType, arrow_type: pa.DataType, zone: str, nulls: frozenset[str]) -> Typed:
