@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="measured runs per side")
     parser.add_argument("--only", choices=TASKS, help="one task instead of all")
     arguments = parser.parse_args()
+    command = " ".join(["python -m bench", *sys.argv[1:]])
     results: report.Results = {}
     for task in [TASKS[arguments.only]] if arguments.only else TASKS.values():
         for size in arguments.sizes:
@@ -23,8 +24,7 @@ def main() -> None:
             ours = usages[PRODUCT].cpu_s
             ratios = ", ".join(f"{ours / usages[rival].cpu_s:.2f} x the CPU of {rival}" for rival in task.rivals)
             print(f"{task.name}, {size:g} million events: {PRODUCT} takes {ratios}; same answers", flush=True)
-    command = " ".join(["python -m bench", *sys.argv[1:]])
-    report.write(results, command=command, runs=arguments.runs)
+            report.write(results, command=command, runs=arguments.runs)
     print(f"written: {report.PAGE}")
 
 

@@ -1,4 +1,4 @@
-"""Refused rows of Parquet files lead back to their file, also from folders like day=2026-03-01 and names with blanks."""
+"""Refused rows of Parquet files lead back to their file, from folders like day=2026-03-01 and names with blanks."""
 
 from __future__ import annotations
 
