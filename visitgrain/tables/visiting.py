@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.tables.model import Column, Kind, Table, col, key
+from visitgrain.tables.model import Kind, Table, col, key
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
 DAY_TYPE = "array<struct<day:date,events:int,active_events:int,seconds:bigint>>"
@@ -130,8 +130,3 @@ QUARANTINED_VISITS = Table(
     key=("visit_id",),
     partition="visit_date",
 )
-
-
-def visit_columns() -> tuple[Column, ...]:
-    """Columns that `device_visits` and `visits` share, in order."""
-    return (*_IDENTITY, *_TIME, *_COUNTS, *_SHAPE)

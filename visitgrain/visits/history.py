@@ -7,12 +7,12 @@ from datetime import datetime, time, timedelta
 from pyspark.sql import Column, DataFrame, Window, functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
+from visitgrain.expressions.exact import DAY_US
 from visitgrain.expressions.visit_scores import score_versions, visit_scores
 from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_DAYS, VISITS
 
 FREQUENCY_DAYS = 30
-DAY_MICROS = 86_400_000_000
 
 
 def to_visits(device_visits: DataFrame, visits: DataFrame, *, spec: Catalogue, span: Span) -> dict[str, DataFrame]:
@@ -65,13 +65,13 @@ def _with_history(rows: DataFrame) -> DataFrame:
     `subject` stands first because Spark sorts by 8 bytes of the first key; those of `subject_type` tell little.
     """
     subject = Window.partitionBy("subject", "subject_type")
-    recent = subject.orderBy("t").rangeBetween(-FREQUENCY_DAYS * DAY_MICROS, Window.currentRow)
+    recent = subject.orderBy("t").rangeBetween(-FREQUENCY_DAYS * DAY_US, Window.currentRow)
     timed = rows.withColumn("t", F.unix_micros("start"))
     ordered = timed.withColumn("former", F.lag("t").over(subject.orderBy("t", "visit_id")))
     return ordered.withColumn("visits_30d", F.count(F.lit(1)).over(recent).cast("int")).withColumns(
         {
             "is_first_visit": F.col("former").isNull(),
-            "gap_days": (F.col("t") - F.col("former")) / F.lit(DAY_MICROS),
+            "gap_days": (F.col("t") - F.col("former")) / F.lit(DAY_US),
         }
     )
 
