@@ -14,7 +14,8 @@ JOB = Job(
     grain="day",
     reads=(
         during(DEVICE_VISITS, before=1),
-        Read(VISITS, lambda span: (None, span.start - timedelta(days=2)), optional=True),
+        during(DEVICE_VISITS, before=1, as_files=True, name="device_visit_files"),
+        Read(VISITS, lambda span: (None, span.start - timedelta(days=2)), optional=True, as_files=True),
     ),
     writes=(VISITS, QUARANTINED_VISITS),
     transform=to_visits,

@@ -12,7 +12,7 @@ JOB = Job(
     summary="Cuts each device's events into visits.",
     grain="day",
     # A visit that starts on the day before the span may still grow; what begins before that is only context.
-    reads=(during(EVENTS, before=3, after=1),),
+    reads=(during(EVENTS, before=3, after=1, as_files=True),),
     writes=(DEVICE_VISITS,),
     transform=to_device_visits,
     spec=lambda catalogue: catalogue,

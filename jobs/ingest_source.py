@@ -89,7 +89,7 @@ def _load_tables(context: Context, load: Load, accepted: Sequence[Accepted]) -> 
                 loads.append(_staged(context, load, name, of_table))
         assert_unchanged(item.file for item in accepted)
         results = [_stored(context, table_load) for table_load in loads]
-        rows = manifest(context.spark, [item.file for item in accepted], load.source.source, load.load_id, load.now)
+        rows = manifest([item.file for item in accepted], load.source.source, load.load_id, load.now)
         context.lake.append(INGEST_MANIFEST, rows, run_id=context.run_id)
         return results
     finally:

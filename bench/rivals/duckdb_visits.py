@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from visitgrain.catalogue.catalogue import Catalogue
-from visitgrain.expressions.visit_scores import score_versions
+from visitgrain.catalogue.score_cards import score_versions
 from visitgrain.tables.visiting import VISITS
 from visitgrain.tables.vocabulary import ACTION_TYPES, ACTIVE_TYPES, BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 

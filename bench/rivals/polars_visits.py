@@ -12,7 +12,7 @@ import polars as pl
 
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
-from visitgrain.expressions.visit_scores import score_versions
+from visitgrain.catalogue.score_cards import score_versions
 from visitgrain.tables.visiting import VISITS
 from visitgrain.tables.vocabulary import ACTION_TYPES, ACTIVE_TYPES, BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from visitgrain.catalogue.catalogue import load_catalogue
+from jobs import build_visits, cut_visits
+from tests.jobs.runtime_world import context
+from visitgrain.runtime.context import Context
+from visitgrain.runtime.runner import run_job
 from visitgrain.span import Span
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.visiting import VISITS
-from visitgrain.visits.device_visits import to_device_visits
-from visitgrain.visits.history import to_visit_days, to_visits
+from visitgrain.visits.history import to_visit_days
 
-CONF = Path(__file__).parents[2] / "conf"
 MARCH = Span(date(2026, 3, 1), date(2026, 3, 31))
 
 
-@pytest.fixture(scope="module")
-def spec():
-    return load_catalogue(CONF, zone="Asia/Shanghai", visit_rules="default")
+@pytest.fixture
+def world(spark, tmp_path) -> Context:
+    """An empty lake."""
+    return context(spark, tmp_path / "lake")
 
 
 def events_of(spark, rows: str):
@@ -32,6 +33,7 @@ def events_of(spark, rows: str):
     known = spark.createDataFrame(data, "event_id string, subscriber_id bigint, device_id string, event_time string")
     known = known.withColumn("event_time", F.col("event_time").cast("timestamp"))  # text is local time of the session
     fixed = {"channel": F.lit("app"), "event_type": F.lit("page_view"), "received_time": F.col("event_time")}
+    fixed |= {"event_date": F.col("event_time").cast("date"), "source": F.lit("hand"), "load_id": F.lit("hand-1")}
     columns = [
         fixed[c.name].alias(c.name)
         if c.name in fixed
@@ -43,19 +45,20 @@ def events_of(spark, rows: str):
     return known.select(*columns)
 
 
-def visits_of(spark, rows, spec, span=MARCH, history=None):
-    cut = (
-        to_device_visits(events_of(spark, rows), spec=spec, span=span)
-        .where("_outcome = 'kept'")
-        .drop("_rows", "_outcome")
-    )
-    past = history if history is not None else spark.createDataFrame([], VISITS.ddl.replace(" NOT NULL", ""))
-    return to_visits(cut, past, spec=spec, span=span)["visits"]
+def visits_of(world, rows: str, span=MARCH, *, excluded: str | None = None):
+    """The visits of the lake once these events came and the two jobs ran for the span."""
+    events = events_of(world.spark, rows)
+    if excluded:
+        events = events.withColumn("exclusion", F.when(F.col("device_id") == excluded, "bot"))
+    world.lake.append(EVENTS, events, run_id="feed")
+    run_job(cut_visits.JOB, span, world)
+    run_job(build_visits.JOB, span, world)
+    return world.lake.read(VISITS)
 
 
-def test_gap_frequency_and_first_visit_follow_the_subscriber_over_devices(spark, spec):
+def test_gap_frequency_and_first_visit_follow_the_subscriber_over_devices(spark, world):
     visits = visits_of(
-        spark,
+        world,
         """
         7 phone  2026-03-01 09:00
         7 tablet 2026-03-03 21:00
@@ -63,7 +66,6 @@ def test_gap_frequency_and_first_visit_follow_the_subscriber_over_devices(spark,
         8 phone  2026-03-05 09:00
         -  kiosk 2026-03-05 10:00
         """,
-        spec,
     )
     expected = [
         # 1 March 09:00 is the first; 3 March 21:00 is 2.5 days later; 31 March 09:00 is 27.5 days after that
@@ -82,29 +84,32 @@ def schema_names(ddl: str) -> list[str]:
     return [part.split()[0] for part in ddl.split(",")]
 
 
-def test_history_of_earlier_runs_counts_like_one_run(spark, spec):
+def test_history_of_earlier_runs_counts_like_one_run(spark, world, tmp_path):
     early = "7 phone 2026-01-10 08:00\n7 phone 2026-02-20 08:00"
     late = "7 phone 2026-03-01 08:00\n9 phone 2026-03-02 08:00"
-    before = visits_of(spark, early, spec, span=Span(date(2026, 1, 1), date(2026, 2, 27)))
-    march = Span(date(2026, 3, 1), date(2026, 3, 31))
     # event ids differ between the two feeds, so compare what does not depend on them
     columns = ["subscriber_id", "start", "gap_days", "visits_30d", "is_first_visit"]
-    split = before.unionByName(visits_of(spark, late, spec, span=march, history=before)).select(*columns)
-    whole = visits_of(spark, f"{early}\n{late}", spec, span=Span(date(2026, 1, 1), date(2026, 3, 31))).select(*columns)
+    visits_of(world, early, Span(date(2026, 1, 1), date(2026, 2, 27)))
+    split = visits_of(world, late).select(*columns)
+    other = context(spark, tmp_path / "other")
+    whole = visits_of(other, f"{early}\n{late}", Span(date(2026, 1, 1), date(2026, 3, 31))).select(*columns)
     assertDataFrameEqual(split, whole)
 
 
-def test_a_visit_over_midnight_starts_once_and_touches_two_days(spark, spec):
-    visits = visits_of(spark, "7 phone 2026-03-01 23:50\n7 phone 2026-03-02 00:10\n7 phone 2026-03-02 00:15", spec)
+def test_a_visit_over_midnight_starts_once_and_touches_two_days(spark, world):
+    visits = visits_of(world, "7 phone 2026-03-01 23:50\n7 phone 2026-03-02 00:10\n7 phone 2026-03-02 00:15")
     days = to_visit_days(visits).select(F.col("day").cast("string"), "events", "seconds", "is_start_day")
     expected = [("2026-03-01", 1, 600, True), ("2026-03-02", 2, 900, False)]  # 10 minutes before midnight, 15 after
     schema = "day string, events int, seconds bigint, is_start_day boolean"
     assertDataFrameEqual(days, spark.createDataFrame(expected, schema), ignoreNullable=True)
 
 
-def test_every_event_is_accounted_for(spark, spec):
-    events = events_of(spark, "7 a 2026-03-01 09:00\n7 a 2026-03-20 09:00\n7 a 2026-05-20 09:00\n8 b 2026-03-01 09:00")
-    events = events.withColumn("exclusion", F.when(F.col("device_id") == "b", "bot"))
-    built = to_device_visits(events, spec=spec, span=MARCH)
-    counts = {row["_outcome"]: row["n"] for row in built.groupBy("_outcome").agg(F.sum("_rows").alias("n")).collect()}
-    assert counts == {"kept": 2, "outside": 1, "excluded": 1}
+def test_every_event_is_accounted_for(world):
+    visits_of(
+        world,
+        "7 a 2026-03-01 09:00\n7 a 2026-03-20 09:00\n7 a 2026-04-01 09:00\n8 b 2026-03-01 09:00",
+        excluded="b",
+    )
+    cut, build = (entry for entry in world.ledger.entries() if entry.table_name in ("device_visits", "visits"))
+    assert (cut.rows_in, cut.outcomes) == (4, {"kept": 2, "outside": 1, "excluded": 1})
+    assert (build.rows_in, build.outcomes) == (2, {"kept": 2})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from visitgrain.errors import ConfigError, suggestion
 from visitgrain.tables.visiting import VISITS
 
 SCORE_DECIMALS = 3  # resolution of weights: scores are sums of whole thousandths, so the order of summing never shows
+THOUSANDTHS = 10**SCORE_DECIMALS
 REQUIRED = "general"  # month_features.score_per_visit is of this purpose
 NOT_COUNTS = ("weekday", "hour", "funnel_stage", "visits_30d")  # integers of a visit that count nothing in it
 
@@ -51,6 +53,11 @@ class ScoreCard(Strict):
         gt=0, description="penalty of the fit that proposes weights, in units of standardised behaviours"
     )
     weights: dict[Behaviour, Weight] = Field(min_length=1)
+
+
+def score_versions(cards: Mapping[str, ScoreCard]) -> str:
+    """`purpose=version` of every card, sorted and joined by commas."""
+    return ",".join(f"{purpose}={cards[purpose].version}" for purpose in sorted(cards))
 
 
 def load_score_cards(folder: Path) -> dict[str, ScoreCard]:

@@ -37,13 +37,13 @@ def explain_job(
     mode: str,
 ) -> None:
     """Physical plan of each table a job writes, with its number of shuffles. Writes nothing."""
-    from visitgrain.runtime.dry_run import exchanges, outputs, plan_text
+    from visitgrain.runtime.dry_run import exchanges, frames, outputs, plan_text
 
     found = target(name)
     span = span_of(found.grain, day=day, month=month, start=start, end=end)
     for job in jobs_of(found):
-        frames, notes = outputs(job, span, context)
-        for table, frame in frames.items():
+        planned, notes = outputs(job, span, context)
+        for table, frame in frames(planned).items():
             click.echo(f"{job.name} -> {table}: {exchanges(frame)} shuffles")
             click.echo(plan_text(frame, mode))
         for note in notes:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame
 
+from visitgrain.arrow.rows import ArrowRows, TableFiles
 from visitgrain.errors import GateRefused
-from visitgrain.runtime import observing
+from visitgrain.runtime import partitions
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.contract import OUTCOME, ROWS
 from visitgrain.runtime.job import Job, target_window
-from visitgrain.runtime.lake import Written
+from visitgrain.runtime.lake import Lake, Staged, Written, is_wide
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.spark_errors import as_visitgrain_error
@@ -24,10 +25,22 @@ LOG = logging.getLogger(__name__)
 INTERRUPTED = "interrupted"
 
 
-def outputs_of(job: Job, span: Span, context: Context, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """What the transform makes of `frames`, by table name. Raises GateRefused when they are not the declared tables."""
+def inputs_of(job: Job, span: Span, lake: Lake, *, optional: bool = False) -> dict[str, DataFrame | TableFiles]:
+    """What the transform is given, by argument. `optional`: tables that are not there yet are read as empty."""
+    opened: dict[str, DataFrame | TableFiles] = {}
+    for read in job.reads:
+        window = read.window(span) if read.window else None
+        open_ = lake.files if read.as_files else lake.read
+        opened[read.argument] = open_(read.table, window, optional=optional or read.optional)
+    return opened
+
+
+def outputs_of(
+    job: Job, span: Span, context: Context, inputs: Mapping[str, DataFrame | TableFiles]
+) -> dict[str, DataFrame | ArrowRows]:
+    """What the transform makes of `inputs`, by table name. Raises GateRefused when they are not the declared tables."""
     spec = job.spec(context.catalogue) if job.spec else None
-    result = job.transform(**frames, spec=spec, span=span)
+    result = job.transform(**inputs, spec=spec, span=span)
     outputs = result if isinstance(result, dict) else {job.writes[0].name: result}
     declared = [table.name for table in job.writes]
     if sorted(outputs) != sorted(declared):
@@ -45,7 +58,6 @@ class Attempt:
         self.lake = context.lake
         self.input_versions: dict[str, int] = {}
         self.written: dict[str, Written] = {}
-        self.before: dict[str, int] = {}
         self.rows_in: int | None = None
         self.error: str | None = INTERRUPTED  # until it ends
         self.started = datetime.now(UTC)
@@ -68,52 +80,50 @@ class Attempt:
         LOG.info("%s: %s rows in %.1f s", label, sum(w.rows for w in self.written.values()), self.seconds)
 
     def _execute(self) -> None:
-        frames, observation = self._open()
-        outputs = outputs_of(self.job, self.span, self.context, frames)
-        for name, frame in outputs.items():
-            table = TABLES[name]
-            self.before[name] = max(self.lake.version(table), 0)  # 0 = the empty table that the write creates
-            self.written[name] = self.lake.replace(
-                table,
-                frame,
-                window=target_window(table, self.job, self.span),
-                run_id=self.context.run_id,
-                outcomes=self.job.outcomes,
-            )
-        if observation is not None:
-            self.rows_in = int(observing.metrics_of(observation).get("rows", 0))
-            self._check_conservation(_accounting(outputs))
+        """Everything is staged and counted before the first table changes."""
+        inputs = inputs_of(self.job, self.span, self.lake)
+        self._look_at_inputs()
+        staged = {
+            name: self._staged(TABLES[name], rows)
+            for name, rows in outputs_of(self.job, self.span, self.context, inputs).items()
+        }
+        if self.rows_in is not None:
+            self._check_conservation(staged)
+        for name, output in staged.items():
+            self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
 
-    def _open(self) -> tuple[dict[str, DataFrame], Observation | None]:
-        frames: dict[str, DataFrame] = {}
-        observation = None
+    def _look_at_inputs(self) -> None:
         for read in self.job.reads:
-            window = read.window(self.span) if read.window else None
-            frame = self.lake.read(read.table, window, optional=read.optional)
             version = self.lake.version(read.table)
             if version >= 0:
                 self.input_versions[read.table.name] = version
             if read.argument == self.job.conserves:
-                frame, observation = observing.counted(frame)
-            frames[read.argument] = frame
-        return frames, observation
+                self.rows_in = self.lake.rows(read.table, read.window(self.span) if read.window else None)
 
-    def _check_conservation(self, accounting: set[str]) -> None:
-        """Rows in = rows by outcome. A violation restores every table that this attempt wrote."""
-        totals: dict[str, int] = {}
-        for name in accounting:
-            for outcome, rows in self.written[name].outcomes.items():
-                totals[outcome] = totals.get(outcome, 0) + rows
-        accounted = sum(totals.values())
+    def _staged(self, table: Table, rows: DataFrame | ArrowRows) -> Staged:
+        window = target_window(table, self.job, self.span)
+        return self.lake.stage(
+            table,
+            rows,
+            replaces=partitions.in_window(window or (None, None)),
+            outcomes=self.job.outcomes,
+            spread=is_wide(window),
+        )
+
+    def _check_conservation(self, staged: Mapping[str, Staged]) -> None:
+        """Rows in = rows by outcome."""
+        marked = {name for name, output in staged.items() if output.report.marked}
+        totals: Counter[str] = Counter()
+        for name in marked or staged:
+            totals.update(staged[name].outcomes)
+        accounted = totals.total()
         if accounted == self.rows_in:
             return
-        for name, version in self.before.items():
-            self.lake.restore(TABLES[name], version, run_id=self.context.run_id)
         listed = ", ".join(f"{outcome} {rows}" for outcome, rows in sorted(totals.items()))
         raise GateRefused(
             f"{self.rows_in} rows of {self.job.conserves} in, {accounted} accounted for ({listed}): "
             f"{abs((self.rows_in or 0) - accounted)} {'lost' if accounted < (self.rows_in or 0) else 'too many'}. "
-            f"Restored: {', '.join(self.before)}. Give every input row an outcome in the transform"
+            f"Nothing was changed in {', '.join(staged)}. Give every input row an outcome in the transform"
         )
 
     def entries(self) -> list[Entry]:
@@ -141,9 +151,3 @@ class Attempt:
             started_at=self.started,
             seconds=self.seconds,
         )
-
-
-def _accounting(outputs: Mapping[str, DataFrame]) -> set[str]:
-    """Tables whose rows count in the conservation law: those with a reserved column; all of them where none has one."""
-    marked = {name for name, frame in outputs.items() if {ROWS, OUTCOME} & set(frame.columns)}
-    return marked or set(outputs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructField, StructType
 
 from visitgrain.errors import GateRefused
@@ -29,6 +31,13 @@ def declared_schema(table: Table) -> StructType:
     comments = [{"comment": column.description} for column in table.columns]
     fields = zip(parsed.fields, comments, strict=True)
     return StructType([StructField(field.name, field.dataType, field.nullable, comment) for field, comment in fields])
+
+
+@cache
+def arrow_schema(table: Table) -> pa.Schema:
+    """The declaration as an Arrow schema, instants in UTC. Nulls are counted, not forbidden, until a write is checked."""
+    found = to_arrow_schema(declared_schema(table), timezone="UTC")
+    return pa.schema([(field.name, field.type) for field in found])
 
 
 def conformed(frame: DataFrame, table: Table, *, edge: str) -> DataFrame:

@@ -10,9 +10,16 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from visitgrain.errors import GateRefused
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction
+
+from visitgrain.errors import GateRefused, Locked
+from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
@@ -64,9 +71,54 @@ def acknowledge(
     store.write_json(_receipt(table), content)
 
 
-def commit_info(store: Store, table: Table, version: int) -> dict[str, Any]:
-    """The commitInfo action of a version; {} when it has none."""
-    return next((a["commitInfo"] for a in _actions(store, table, version) or [] if "commitInfo" in a), {})
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a version of a table consists of. `path` is relative to the table; `partition` None = unpartitioned."""
+
+    path: str
+    bytes: int
+    rows: int
+    partition: date | None
+
+
+def data_files(store: Store, table: Table, within: Callable[[date], bool] | None = None) -> list[DataFile]:
+    """Files of the newest version, those of the partition values for which `within` holds."""
+    actions = DeltaTable(store.path(table.name)).get_add_actions(flatten=True)
+    names = ["path", "size_bytes", "num_records", *([f"partition.{table.partition}"] if table.partition else [])]
+    columns = [actions.column(name).to_pylist() for name in names]
+    files = [DataFile(*row, *([None] if not table.partition else [])) for row in zip(*columns, strict=True)]
+    return [file for file in files if within is None or file.partition is None or within(file.partition)]
+
+
+def commit(
+    store: Store, table: Table, *, added: Sequence[dict[str, Any]], removed: Sequence[DataFile], run_id: str
+) -> int:
+    """Make `added` (add actions of the protocol) replace `removed`, in one transaction; the new version.
+
+    Raises Locked when somebody else committed meanwhile: the table's lock is held, so it was not visitgrain.
+    """
+    log = DeltaTable(store.path(table.name))
+    before = log.version()
+    now = int(time.time() * 1000)
+    actions: list[AddAction | RemoveAction] = [
+        AddAction(a["path"], a["size"], a["partitionValues"], a["modificationTime"], a["dataChange"], a["stats"])
+        for a in added
+    ]
+    actions += [
+        RemoveAction(f.path, True, now, f.bytes, {table.partition: str(f.partition)} if table.partition else {})
+        for f in removed
+    ]
+    log.create_write_transaction(
+        actions,
+        mode="append",  # with remove actions beside the added ones: a replacement of exactly these files
+        schema=log.schema(),
+        partition_by=[table.partition] if table.partition else None,
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": run_id}, max_commit_retries=0),
+    )
+    version = newest_version(store, table)
+    if version != before + 1:
+        raise Locked(f"table {table.name}: version {version} follows {before}; another program writes to it, stop that")
+    return version
 
 
 def create(store: Store, table: Table, *, schema_json: str, partition: str | None, run_id: str) -> None:
@@ -75,10 +127,9 @@ def create(store: Store, table: Table, *, schema_json: str, partition: str | Non
     Written as the open protocol describes, because Spark creates no table by path while SQL on files is off.
     """
     now = int(time.time() * 1000)
-    statistics = [c.name for c in table.columns if not c.personal and _has_statistics(c.type) and c.name != partition]
     properties = {
         "delta.enableDeletionVectors": "false",
-        "delta.dataSkippingStatsColumns": ",".join(statistics),  # without identifiers: statistics outlive erased rows
+        "delta.dataSkippingStatsColumns": ",".join(statistics_columns(table)),
     }
     actions = [
         {
@@ -120,10 +171,6 @@ def _repair(store: Store, table: Table) -> str:
 def _newest(sizes: dict[str, int]) -> int:
     numbers = [int(m[1]) for name in sizes if (m := _COMMIT.fullmatch(name) or _CHECKPOINT.fullmatch(name))]
     return max(numbers, default=NO_VERSION)
-
-
-def _has_statistics(type_: str) -> bool:
-    return not type_.startswith(("map", "array", "struct", "binary", "boolean"))
 
 
 def _actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame
 
-from visitgrain.runtime.attempt import outputs_of
+from visitgrain.arrow.rows import ArrowRows
+from visitgrain.runtime.attempt import inputs_of, outputs_of
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.contract import conformed
 from visitgrain.runtime.job import Job
@@ -20,24 +22,26 @@ _SHUFFLE = re.compile(r"^[\s:+|*()0-9-]*Exchange\b", re.MULTILINE)
 
 def check(job: Job, span: Span, context: Context) -> list[str]:
     """Notes on what could not be checked. Raises what a run would raise before it touches a row."""
-    frames, notes = outputs(job, span, context)
-    for name, frame in frames.items():
-        conformed(frame, TABLES[name], edge="written")
+    planned, notes = outputs(job, span, context)
+    for name, rows in planned.items():
+        if isinstance(rows, DataFrame):
+            conformed(rows, TABLES[name], edge="written")
     return notes
 
 
-def outputs(job: Job, span: Span, context: Context) -> tuple[dict[str, DataFrame], list[str]]:
-    """Frames of the job by table name, and a note per input that is not there yet."""
-    frames, notes = {}, []
-    for read in job.reads:
-        window = read.window(span) if read.window else None
-        if not context.lake.has(read.table) and not read.optional:
-            notes.append(f"input {read.table.name} is not there yet; checked against an empty one")
-        frames[read.argument] = context.lake.read(read.table, window, optional=True)
+def outputs(job: Job, span: Span, context: Context) -> tuple[dict[str, DataFrame | ArrowRows], list[str]]:
+    """What the job would write by table name, and a note per input that is not there yet."""
+    lacking = [r.table.name for r in job.reads if not r.optional and not context.lake.has(r.table)]
+    notes = [f"input {name} is not there yet; checked against an empty one" for name in lacking]
     try:
-        return outputs_of(job, span, context, frames), notes
+        return outputs_of(job, span, context, inputs_of(job, span, context.lake, optional=True)), notes
     except Exception as error:
         raise as_visitgrain_error(error, doing=f"job {job.name} for {span}") from error
+
+
+def frames(planned: Mapping[str, DataFrame | ArrowRows]) -> dict[str, DataFrame]:
+    """The part of each output that Spark plans: all of it, or what feeds the function in the workers."""
+    return {name: rows if isinstance(rows, DataFrame) else rows.frame for name, rows in planned.items()}
 
 
 def plan_text(frame: DataFrame, mode: str) -> str:

@@ -19,11 +19,13 @@ class Read:
     """An input: a table and, for a dated one, the part of it that a run for a span needs.
 
     `optional`: a table that does not exist yet is read as empty (a feed without billing, the first month).
+    `as_files`: the transform gets `TableFiles`, to read in the workers what is too wide for rows of the JVM.
     """
 
     table: Table
     window: Callable[[Span], Window] | None = None
     optional: bool = False
+    as_files: bool = False
     name: str | None = None  # argument name of the transform; the table's name by default
 
     @property
@@ -61,8 +63,8 @@ def whole(table: Table, **more: Any) -> Read:
 class Job:
     """One Spark job.
 
-    transform(**{argument: DataFrame}, spec=…, span=Span) returns the rows of the only table in `writes`, or a dict by
-    table name. The rows may carry two reserved columns for the conservation law: `_rows` (input rows that the row
+    transform(**{argument: DataFrame or TableFiles}, spec=…, span=Span) returns the rows of the only table in `writes`,
+    as DataFrame or ArrowRows, or a dict of them by table name. The rows may carry two reserved columns for the conservation law: `_rows` (input rows that the row
     accounts for, default 1) and `_outcome` (default 'kept', others named in `outcomes`); only kept rows are written.
     `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
     (over all of them where none has one); None where no such law exists (reports).

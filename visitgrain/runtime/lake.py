@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import DataFrame, SparkSession, functions as F
 
-from visitgrain.errors import ConfigError, GateRefused, InputMissing, JobFailed
-from visitgrain.runtime import delta_log, observing, partitions
-from visitgrain.runtime.contract import conformed, declared_schema
+from visitgrain.arrow.rows import LISTING, ArrowRows, FilePart, TableFiles
+from visitgrain.errors import ConfigError, GateRefused, InputMissing
+from visitgrain.runtime import delta_log, partitions
+from visitgrain.runtime.contract import KEPT, arrow_schema, conformed, declared_schema
+from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.locks import TableLocks, lock_folder
+from visitgrain.runtime.partitions import Partitions
+from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
 DESCRIPTION = "_visitgrain.json"
 FEW_PARTITIONS = 7  # up to here each task may write a file per partition
+PART_BYTES = 64 << 20  # what one task reads; a larger file is read in parts
+GROUP_ROWS = 500_000  # rows of files that one task brings together
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Files on their way into a table: written and checked, not yet committed. `replaces` None = appended."""
+
+    table: Table
+    report: Report
+    replaces: Partitions | None
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Input rows by what became of them ('kept' alone without reserved columns)."""
+        return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A committed write. `outcomes`: input rows by what became of them ('kept' alone without reserved columns)."""
+    """A committed write."""
 
     version: int
     rows: int
@@ -83,39 +104,81 @@ class Lake:
     def empty(self, table: Table) -> DataFrame:
         return self.spark.createDataFrame([], declared_schema(table))
 
-    def replace(
-        self, table: Table, frame: DataFrame, *, window: Window | None, run_id: str, outcomes: Sequence[str] = ()
-    ) -> Written:
-        """Make `frame` the rows of the partitions within `window`; of the whole table when there is no window.
+    def files(self, table: Table, window: Window | None = None, *, optional: bool = False) -> TableFiles:
+        """The files of what `read` reads; large ones in parts. Raises what `read` raises."""
+        self.read(table, window, optional=optional)
+        found = self._data_files(table, partitions.in_window(window) if window else None)
+        parts = list(_parts(self.path(table), found))
+        tasks = sum(file.bytes for file in found) // PART_BYTES + 1
+        listing = self.spark.createDataFrame([astuple(part) for part in parts], LISTING)
+        spread = listing.repartitionById(tasks, (F.col("number") * tasks / max(1, len(parts))).cast("int"))
+        return TableFiles(spread, tuple(parts))
 
-        `outcomes` names the values of `_outcome` beside 'kept'; another value is refused and the table restored.
+    def rows(self, table: Table, window: Window | None = None) -> int:
+        """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
+        return sum(file.rows for file in self._data_files(table, partitions.in_window(window) if window else None))
+
+    def stage(
+        self,
+        table: Table,
+        rows: DataFrame | ArrowRows,
+        *,
+        replaces: Partitions | None,
+        outcomes: Sequence[str] = (),
+        spread: bool = True,
+    ) -> Staged:
+        """Write `rows` to files of `table`, for `commit` to make them its rows.
+
+        `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null where
+        none may be, for rows outside of the partitions that are replaced, and when the columns are not the declared ones.
         """
-        if window is None:
-            return self._write(table, frame, run_id, outcomes, where=None, spread=True)
-        days = (window[1] - window[0]).days + 1 if window[0] and window[1] else FEW_PARTITIONS + 1
-        return self._write(
-            table, frame, run_id, outcomes, where=partitions.within_sql(table, window), spread=days > FEW_PARTITIONS
-        )
+        writer = self._writer(table, rows.function if isinstance(rows, ArrowRows) else None)
+        if isinstance(rows, DataFrame):
+            rows = conformed(rows, table, edge="written")
+            # One or a few files per partition instead of one per task; AQE splits the large ones.
+            source = rows.hint("rebalance", table.partition) if spread and table.partition else rows
+        else:
+            source = rows.frame
+        reports = source.mapInArrow(writer, "report string").collect()
+        return self._checked(table, [Report.from_json(row["report"]) for row in reports], replaces, outcomes)
 
-    def replace_days(
-        self, table: Table, frame: DataFrame, days: Sequence[date], *, run_id: str, outcomes: Sequence[str] = ()
-    ) -> Written:
-        """Make `frame` the rows of exactly these partitions."""
+    def commit(self, staged: Staged, *, run_id: str) -> Written:
+        """Make the staged rows those of the table. The same rows again are a version of their own with the same hash."""
+        table, report = staged.table, staged.report
+        with self.lock(table):
+            version = self._ensure(table, run_id)
+            removed = self._data_files(table, staged.replaces) if staged.replaces else []
+            if report.files or removed:
+                version = delta_log.commit(self.store, table, added=report.files, removed=removed, run_id=run_id)
+                delta_log.acknowledge(
+                    self.store,
+                    table,
+                    version=version,
+                    rows=report.rows,
+                    content_hash=report.content_hash,
+                    run_id=run_id,
+                )
+        return Written(version, report.rows, report.content_hash, staged.outcomes)
+
+    def replace(self, table: Table, rows: DataFrame | ArrowRows, *, window: Window | None, run_id: str) -> Written:
+        """Make `rows` those of the partitions within `window`; of the whole table when there is no window."""
+        replaces = partitions.in_window(window or (None, None))
+        return self.commit(self.stage(table, rows, replaces=replaces, spread=is_wide(window)), run_id=run_id)
+
+    def replace_days(self, table: Table, rows: DataFrame, days: Sequence[date], *, run_id: str) -> Written:
+        """Make `rows` those of exactly these partitions."""
         if not days:
             raise ValueError(f"table {table.name}: no days to replace")
-        where = partitions.among_sql(table, days)
-        return self._write(table, frame, run_id, outcomes, where=where, spread=len(days) > FEW_PARTITIONS)
+        spread = len(days) > FEW_PARTITIONS
+        return self.commit(self.stage(table, rows, replaces=partitions.among(days), spread=spread), run_id=run_id)
 
-    def append(self, table: Table, frame: DataFrame, *, run_id: str, outcomes: Sequence[str] = ()) -> Written:
-        """Add the rows of `frame`."""
-        return self._write(table, frame, run_id, outcomes, where=None, spread=True, mode="append")
-
-    def restore(self, table: Table, version: int, *, run_id: str) -> None:
-        """Bring back the rows of an earlier version, as a new version."""
-        with self.lock(table):
-            DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
-            now = self.version(table)
-            delta_log.acknowledge(self.store, table, version=now, rows=None, content_hash=None, run_id=run_id)
+    def append(self, table: Table, rows: DataFrame | Sequence[Mapping[str, Any]], *, run_id: str) -> Written:
+        """Add `rows`. A few records, by column name, are written here without a Spark job."""
+        if isinstance(rows, DataFrame):
+            return self.commit(self.stage(table, rows, replaces=None), run_id=run_id)
+        writer = self._writer(table)
+        batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
+        return self.commit(self._checked(table, [writer.write(iter(batches))], None, ()), run_id=run_id)
 
     def staging(self, name: str) -> str:
         """A fresh empty folder below the lake for temporary Parquet."""
@@ -143,28 +206,43 @@ class Lake:
             )
         self._guarded.add(table.name)
 
-    def _write(
-        self,
-        table: Table,
-        frame: DataFrame,
-        run_id: str,
-        outcomes: Sequence[str],
-        *,
-        where: str | None,
-        spread: bool,
-        mode: str = "overwrite",
-    ) -> Written:
-        frame = conformed(frame, table, edge="written")
-        if spread and table.partition:
-            # One or a few files per partition instead of one per task; AQE splits the large ones.
-            frame = frame.hint("rebalance", table.partition)
-        rows, observation = observing.accounted(frame, declared_schema(table), outcomes)
-        writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
-        with self.lock(table):
-            before = self._ensure(table, run_id)
-            _save(writer.option("replaceWhere", where) if where else writer, self.path(table), table)
-            metrics = observing.metrics_of(observation)
-            return self._acknowledged(table, metrics, before=before, run_id=run_id)
+    def _writer(self, table: Table, function: object = None) -> FileWriter:
+        return FileWriter(
+            root=self.path(table),
+            schema=arrow_schema(table),
+            not_null=tuple(column.name for column in table.columns if not column.nullable),
+            statistics=statistics_columns(table),
+            partition=table.partition,
+            codec=self.spark.conf.get("spark.sql.parquet.compression.codec", "snappy"),
+            function=function,  # type: ignore[arg-type]
+        )
+
+    def _checked(
+        self, table: Table, reports: Iterable[Report], replaces: Partitions | None, outcomes: Sequence[str]
+    ) -> Staged:
+        report = Report()
+        for of_task in reports:
+            report.add(of_task)
+        if report.nulls:
+            raise GateRefused(
+                f"table {table.name}: null in column {', '.join(sorted(report.nulls))}, declared never null; quarantine "
+                "such rows or declare the column nullable"
+            )
+        undeclared = sorted(set(report.outcomes) - {KEPT, *outcomes})
+        if undeclared:
+            raise GateRefused(
+                f"table {table.name}: outcome {undeclared[0]!r} is not declared; add it to Job.outcomes"
+            )
+        values = {file["partitionValues"].get(table.partition) for file in report.files} if table.partition else set()
+        if replaces and not all(replaces(date.fromisoformat(value)) for value in values):
+            raise GateRefused(
+                f"table {table.name}: rows outside the replaced {table.partition} values; the job writes days outside its "
+                "span; see Job.rewrites_before"
+            )
+        return Staged(table, report, replaces)
+
+    def _data_files(self, table: Table, wanted: Partitions | None) -> list[delta_log.DataFile]:
+        return delta_log.data_files(self.store, table, wanted) if self.has(table) else []
 
     def _ensure(self, table: Table, run_id: str) -> int:
         """The version to write upon; creates the table and, with the first one, the lake's description."""
@@ -177,48 +255,21 @@ class Lake:
         delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
         return 0
 
-    def _acknowledged(self, table: Table, metrics: dict[str, Any], *, before: int, run_id: str) -> Written:
-        """Compare what was observed with what Delta committed, then leave the receipt."""
-        rows, content_hash = int(metrics.get("rows") or 0), observing.content_hash(metrics)
-        version = self.version(table)
-        if version == before and rows:
-            raise JobFailed(f"table {table.name}: {rows} rows written, yet no version after {before}; run it again")
-        problem = None
-        if version != before:  # Delta commits nothing where nothing replaces nothing
-            problem = self._disagreement(table, version, rows, run_id)
-        if metrics.get(observing.UNDECLARED) is not None:
-            problem = f"outcome {metrics[observing.UNDECLARED]!r} is not declared; add it to Job.outcomes"
-        if problem:
-            self.restore(table, before, run_id=run_id)
-            raise GateRefused(f"table {table.name}: {problem}. The table was restored to version {before}")
-        if version != before:
-            delta_log.acknowledge(
-                self.store, table, version=version, rows=rows, content_hash=content_hash, run_id=run_id
-            )
-        return Written(version, rows, content_hash, observing.outcomes_of(metrics))
 
-    def _disagreement(self, table: Table, version: int, rows: int, run_id: str) -> str | None:
-        """How the commit of `version` differs from the `rows` counted on the way, if it does."""
-        commit = delta_log.commit_info(self.store, table, version)
-        if commit.get("userMetadata") != run_id:
-            return f"version {version} is not of this run; write with visitgrain only"
-        committed = int(commit.get("operationMetrics", {}).get("numOutputRows", 0))
-        return None if committed == rows else f"{rows} rows counted on the way, {committed} committed"
+def _parts(root: str, files: Iterable[delta_log.DataFile]) -> Iterator[FilePart]:
+    """Files in order of partition, large ones in parts, each with its group."""
+    number, group, held, before = 0, 0, 0, None
+    for file in sorted(files, key=lambda file: (str(file.partition), file.path)):
+        if number and (file.partition != before or held + file.rows > GROUP_ROWS):
+            group, held = group + 1, 0
+        held, before = held + file.rows, file.partition
+        parts = max(1, file.bytes // PART_BYTES)
+        for part in range(parts):
+            rows = file.rows if part == 0 else 0
+            yield FilePart(number, f"{root}/{file.path}", file.partition, part, parts, rows, group)
+            number += 1
 
 
-def _save(writer: DataFrameWriter, path: str, table: Table) -> None:
-    """Translate the two refusals a transform can cause; everything else is the runner's to report."""
-    try:
-        writer.save(path)
-    except Exception as error:
-        text = str(error)
-        if "DELTA_NOT_NULL_CONSTRAINT_VIOLATED" in text:
-            column = text.partition("violated for column: ")[2].partition(".")[0]
-            fix = "quarantine such rows or declare the column nullable"
-            raise GateRefused(f"table {table.name}: null in column {column}, declared never null; {fix}") from error
-        if "DELTA_REPLACE_WHERE_MISMATCH" in text:
-            fix = "the job writes days outside its span; see Job.rewrites_before"
-            raise GateRefused(
-                f"table {table.name}: rows outside the replaced {table.partition} values; {fix}"
-            ) from error
-        raise
+def is_wide(window: Window | None) -> bool:
+    """Does a write reach over so many partitions that its rows should be brought together by partition first?"""
+    return not (window and window[0] and window[1]) or (window[1] - window[0]).days >= FEW_PARTITIONS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -75,9 +75,7 @@ class Ledger:
     def record(self, lake: Lake, entries: Sequence[Entry]) -> None:
         """Append `entries` in one commit."""
         if entries:
-            rows = [astuple(entry) for entry in entries]
-            frame = lake.spark.createDataFrame(rows, lake.empty(RUN_LEDGER).schema)
-            lake.append(RUN_LEDGER, frame, run_id=entries[0].run_id)
+            lake.append(RUN_LEDGER, [vars(entry) for entry in entries], run_id=entries[0].run_id)
 
 
 def is_done(entries: Iterable[Entry], job: Job, span: Span, *, catalogue_hash: str) -> bool:

@@ -22,9 +22,15 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry
     """Run the jobs in order, then publish the version of every table they wrote. A failure publishes nothing."""
     entries = _run(pipeline.jobs, span, context)
     versions = {entry.table_name: entry.output_version for entry in entries}
-    row = (context.run_id, pipeline.name, span.start, span.end, datetime.now(UTC), versions)
-    frame = context.spark.createDataFrame([row], context.lake.empty(PUBLISHED_RUNS).schema)
-    context.lake.append(PUBLISHED_RUNS, frame, run_id=context.run_id)
+    published = {
+        "run_id": context.run_id,
+        "pipeline": pipeline.name,
+        "period_start": span.start,
+        "period_end": span.end,
+        "published_at": datetime.now(UTC),
+        "versions": versions,
+    }
+    context.lake.append(PUBLISHED_RUNS, [published], run_id=context.run_id)
     return entries
 
 

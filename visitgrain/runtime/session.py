@@ -24,6 +24,9 @@ SAFE = {
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # A Python worker owns one core: Polars and Arrow must not start a thread per core in each.
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
     # INT96, the default, loses the zone in other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }

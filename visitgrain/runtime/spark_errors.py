@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from py4j.protocol import Py4JError, Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException, PySparkException, PythonException
 
 from visitgrain.errors import JobFailed, Locked, VisitgrainError
 
@@ -27,6 +27,8 @@ def one_line(error: BaseException) -> str:
     """Condition and first line. Values from rows are cut out: they may be a subscriber's."""
     if isinstance(error, AnalysisException):  # about names and types, before any row is read
         return _first_line(str(error))
+    if isinstance(error, PythonException):  # a traceback of the worker; what was raised stands at its end
+        return _LITERAL.sub("'…'", _first_line("\n".join(_raised(str(error)))))
     if isinstance(error, PySparkException):
         return _LITERAL.sub("'…'", _first_line(str(error)))
     if isinstance(error, Py4JJavaError):
@@ -34,6 +36,11 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, Py4JError):
         return "the connection to Spark's JVM broke; it may have been killed or run out of memory"
     return f"{type(error).__name__}: {_first_line(str(error))}"
+
+
+def _raised(traceback: str) -> list[str]:
+    """Lines of a traceback that are neither its heading nor a place in the code, the last first."""
+    return [line for line in reversed(traceback.splitlines()) if line and not line.startswith(("Traceback", " "))]
 
 
 def _first_line(text: str) -> str:

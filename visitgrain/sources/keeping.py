@@ -12,7 +12,7 @@ from visitgrain.sources.gate import Accepted
 from visitgrain.sources.mapping import REASON
 from visitgrain.sources.settling import CONFLICTING, KEPT, OUTCOME, PAYLOAD_HASH
 from visitgrain.tables import Table
-from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST
+from visitgrain.tables.runs import CONFLICTING_EVENTS
 
 _CONFLICT = CONFLICTING_EVENTS.column_names
 
@@ -67,7 +67,16 @@ def conflicts(contested: DataFrame, stored: DataFrame | None, table: Table) -> D
     )
 
 
-def manifest(spark: SparkSession, files: Iterable[SourceFile], source: str, load_id: str, now: datetime) -> DataFrame:
-    """One row per file taken over."""
-    rows = [(f.file_hash, source, f.name, f.bytes, load_id, now) for f in files]
-    return spark.createDataFrame(rows, INGEST_MANIFEST.ddl)
+def manifest(files: Iterable[SourceFile], source: str, load_id: str, now: datetime) -> list[dict[str, object]]:
+    """One row of `ingest_manifest` per file taken over."""
+    return [
+        {
+            "file_hash": file.file_hash,
+            "source": source,
+            "file": file.name,
+            "bytes": file.bytes,
+            "load_id": load_id,
+            "loaded_at": now,
+        }
+        for file in files
+    ]

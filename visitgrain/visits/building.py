@@ -41,7 +41,7 @@ def build(events: pa.Table, *, rules: VisitRules, zone: str, first: date, last: 
     carries its events as `_rows` with `_outcome` kept, or 'outside' when it starts on another day; events without a
     visit come as one row per reason, all other columns null. Sum of `_rows` = rows of `events`.
     """
-    pieces = cut(pl.from_arrow(events), rules)
+    pieces = cut(events, rules)
     filtered = pl.DataFrame(
         [(pieces.dropped[reason], reason) for reason in sorted(pieces.dropped)],
         schema={"_rows": pl.Int64, "_outcome": pl.String},

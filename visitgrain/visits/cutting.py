@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
+from visitgrain.visits.grouped import NEVER
 
 HOUR = 3_600_000_000  # times are microseconds
 LOGOUT = EVENT_TYPES.index("logout")
@@ -22,16 +24,26 @@ class Cut:
     """Events that belong to visits, in order, and where each visit starts.
 
     `starts[k]` is the row of `events` that opens visit k; a visit ends where the next starts. Both ends are foreground
-    events. `dropped` counts events outside of all visits, by reason.
+    events. `dropped` counts events outside of all visits, by reason. `texts` holds the ids, which are long and needed for
+    few rows: they keep the order in which the events came, `events["row"]` leads there.
     """
 
     events: pl.DataFrame
+    texts: pa.Table
     starts: np.ndarray
     over_cap: np.ndarray
     dropped: dict[str, int]
 
 
-def in_order(events: pl.DataFrame) -> pl.DataFrame:
+    def text(self, name: str, rows: np.ndarray) -> pl.Series:
+        """The id `name` of these rows of `events`; null where the row is -1 or NEVER."""
+        places = self.events["row"].to_numpy()
+        missing = (rows < 0) | (rows == NEVER)
+        taken = self.texts[name].take(pa.array(places[np.where(missing, 0, rows)], mask=missing))
+        return pl.Series(name, taken)
+
+
+def in_order(events: pl.DataFrame, event_id: pa.ChunkedArray) -> pl.DataFrame:
     """Rows by (stream, t, seq, event_id), seq null first. Only ties of (stream, t) pay for comparing strings."""
     events = events.sort("stream", "t")
     tied = np.zeros(events.height + 1, dtype=bool)
@@ -40,17 +52,20 @@ def in_order(events: pl.DataFrame) -> pl.DataFrame:
     rows = np.flatnonzero(tied[:-1] | tied[1:])
     if not len(rows):
         return events
-    ranked = events[rows].select("stream", "t", "seq", "event_id").with_row_index("was")
+    ids = pl.Series("event_id", event_id.take(events["row"][rows].to_arrow()))
+    ranked = events[rows].select("stream", "t", "seq", ids).with_row_index("was")
     ranked = ranked.sort("stream", "t", "seq", "event_id", nulls_last=False)
     order = np.arange(events.height)
     order[rows] = rows[ranked["was"].to_numpy()]
     return events[order]
 
 
-def cut(events: pl.DataFrame, rules: VisitRules) -> Cut:
-    """Cuts the events of any number of whole streams into visits."""
+def cut(coded: pa.Table, rules: VisitRules) -> Cut:
+    """Cuts the coded events of any number of whole streams into visits."""
+    texts = coded.select(["event_id", "device_id"])
+    events = pl.DataFrame(pl.from_arrow(coded.drop_columns(texts.column_names))).with_row_index("row")
     dropped = dict(events["filtered"].drop_nulls().value_counts().iter_rows())
-    events = in_order(events.filter(pl.col("filtered").is_null()))
+    events = in_order(events.filter(pl.col("filtered").is_null()).drop("filtered"), texts["event_id"])
     if rules.max_received_after_start_days is not None:
         events, late = _without_late_received(events, rules.max_received_after_start_days)
         if late:
@@ -66,7 +81,7 @@ def cut(events: pl.DataFrame, rules: VisitRules) -> Cut:
         dropped["background"] = int((~inside).sum())
         events, visit = events.filter(pl.Series(inside)), visit[inside]
     starts = np.flatnonzero(np.diff(visit, prepend=-1))
-    return Cut(events, starts, over_cap, dropped)
+    return Cut(events, texts, starts, over_cap, dropped)
 
 
 def _openings(events: pl.DataFrame, rules: VisitRules) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Events -> `device_visits` in Spark: one shuffle by stream, one vectorised function per partition."""
+"""Events -> `device_visits`: one shuffle by stream, one vectorised function per partition; see docs/adr/0007."""
 
 from __future__ import annotations
 
@@ -6,39 +6,57 @@ from collections.abc import Iterator
 from datetime import date
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F
 
+from visitgrain.arrow.hashing import hash_rows
+from visitgrain.arrow.rows import ArrowRows, TableFiles, parts_of, read_part
+from visitgrain.arrow.shuffle import BUCKETS_DDL, gathered, packed, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS
-from visitgrain.visits.building import BUILT, build
-from visitgrain.visits.encoding import to_coded_events
+from visitgrain.visits.building import build
+from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events, to_coded_events
 
-POSITIVE = 0x7FFF_FFFF_FFFF_FFFF
+EVENTS_PER_TASK = 800_000  # of the cutting side: some 500 MB at work
+EVENTS_AT_ONCE = 500_000  # of the reading side
 # What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
 # rules, background outside of visits, in a visit that starts on another day.
 FILTERED = ("excluded", "no_key", "received_late", "background", "outside")
 
 
-def to_device_visits(events: DataFrame, *, spec: Catalogue, span: Span) -> DataFrame:
+def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span) -> ArrowRows:
     """`device_visits` that start in the span or on the day before it, and the accounting of every event read.
 
     The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.
     """
     target = span.widened(before=1)
-    run = partial(_of_partition, rules=spec.visit_rules, zone=spec.zone, first=target.start, last=target.end)
-    ddl = ", ".join(f"`{column.name}` {column.type}" for column in BUILT)
-    built = to_coded_events(events, rules=spec.visit_rules).repartition("stream").mapInArrow(run, ddl)
-    identity = F.xxhash64("device_id", "channel", "start", "first_event_id").bitwiseAND(F.lit(POSITIVE))
-    return built.select(identity.alias("visit_id"), *DEVICE_VISITS.column_names[1:], "_rows", "_outcome")
+    buckets = -(-events.rows // EVENTS_PER_TASK) or 1
+    pack = partial(_packed, rules=spec.visit_rules, buckets=buckets)
+    by_stream = events.listing.mapInArrow(pack, BUCKETS_DDL).repartitionById(buckets, "bucket")
+    cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=target.start, last=target.end)
+    return ArrowRows(by_stream, cut)
 
 
-def _of_partition(
+def _packed(listing: Iterator[pa.RecordBatch], *, rules: VisitRules, buckets: int) -> Iterator[pa.RecordBatch]:
+    columns, dictionaries = columns_of_events(rules), dictionaries_of_events()
+    events = (read_part(file, columns, dictionaries=dictionaries) for file in parts_of(listing))
+    coded = (to_coded_events(table, rules=rules) for table in gathered(events, rows=EVENTS_AT_ONCE))
+    return packed(coded, key="stream", buckets=buckets)
+
+
+def _cut(
     batches: Iterator[pa.RecordBatch], *, rules: VisitRules, zone: str, first: date, last: date
-) -> Iterator[pa.RecordBatch]:
-    events = list(batches)
-    if events:
-        table = pa.Table.from_batches(events)
-        yield from build(table, rules=rules, zone=zone, first=first, last=last).to_batches()
+) -> Iterator[pa.Table]:
+    events = unpacked(batches)
+    if events is not None:
+        yield with_visit_id(build(events, rules=rules, zone=zone, first=first, last=last))
+
+
+def with_visit_id(visits: pa.Table) -> pa.Table:
+    """The columns of `device_visits` and the reserved ones. The id is a 63-bit hash of what makes a visit this one."""
+    identity = hash_rows(visits.select(["device_id", "channel", "start", "first_event_id"])) >> np.uint64(1)
+    reserved = [name for name in visits.column_names if name.startswith("_")]
+    named = visits.append_column("visit_id", pa.array(identity.view(np.int64)))
+    return named.select([*DEVICE_VISITS.column_names, *reserved])

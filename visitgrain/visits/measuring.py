@@ -26,11 +26,10 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
     beats = t // (rules.heartbeat_s * SECOND)
     new_beat = np.diff(beats, prepend=-1) != 0
     new_beat[groups.starts] = True
-    first = events[groups.starts]
     columns = {
-        "device_id": first["device_id"],
-        "channel": _names(first["channel"].to_numpy(), CHANNELS),
-        "first_event_id": first["event_id"],
+        "device_id": cut.text("device_id", groups.starts),
+        "channel": _names(events["channel"].to_numpy()[groups.starts], CHANNELS),
+        "first_event_id": cut.text("event_id", groups.starts),
         "start": start,
         "end": end,
         "duration_s": (end - start) // SECOND,
@@ -41,7 +40,7 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
         "last_event_type": _names(type_[groups.last], EVENT_TYPES),
         **_funnel(groups, type_, t),
         **_money(events, groups, type_),
-        **_identity(events, groups),
+        **_identity(cut, groups),
     }
     visits = pl.DataFrame(columns)
     bounced = (pl.col("page_views") <= 1) & (pl.col("actions") == pl.col("page_view"))
@@ -76,7 +75,7 @@ def _pages(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series | np.nda
     """Distinct pages, path length and both ends of the path."""
     page = events["page"]
     named = page.is_not_null().to_numpy()
-    code = page.to_arrow().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    code = page.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     before = np.full(len(code), -1)
     rows = np.flatnonzero(named)
     before[rows[1:]] = code[rows[:-1]]
@@ -92,7 +91,7 @@ def _pages(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series | np.nda
 
 
 def _entry(events: pl.DataFrame, groups: Groups, type_: np.ndarray) -> dict[str, pl.Series]:
-    said = events["source_channel"][groups.starts]
+    said = events["source_channel"][groups.starts].cast(pl.String)
     by_type = pl.Series(type_[groups.starts]).replace_strict(
         {CODE[name]: source for name, source in ENTRY_BY_TYPE.items()}, default="direct", return_dtype=pl.String
     )
@@ -143,8 +142,9 @@ def _money(events: pl.DataFrame, groups: Groups, type_: np.ndarray) -> dict[str,
     }
 
 
-def _identity(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series]:
+def _identity(cut: Cut, groups: Groups) -> dict[str, pl.Series]:
     """The first subscriber named: background events and collector keys may bring in a second one."""
+    events = cut.events
     known = events["subscriber_id"].is_not_null().to_numpy()
     login = groups.first_row(known)
     owner = take(events["subscriber_id"], login)
@@ -155,5 +155,5 @@ def _identity(events: pl.DataFrame, groups: Groups) -> dict[str, pl.Series]:
     return {
         "subscriber_id": owner,
         "stitch_method": pl.select(method=method)["method"],
-        "login_event_id": take(events["event_id"], login),
+        "login_event_id": cut.text("event_id", login),
     }

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
+import pyarrow as pa
 import pytest
 
 from tests.table_rows import read_rows, rows_to_frame, to_frame
-from visitgrain.catalogue.score_cards import ScoreCard
-from visitgrain.expressions.visit_scores import score_versions, visit_scores
+from visitgrain.catalogue.score_cards import ScoreCard, score_versions
 from visitgrain.scoring.card_report import report_score_cards
 from visitgrain.span import Span
 from visitgrain.tables.segmentation import MONTH_FEATURES, SCORE_CARD_REPORTS
 from visitgrain.tables.visiting import VISITS
+from visitgrain.visits.scores import visit_scores
 
 APRIL = Span(date(2025, 4, 1), date(2025, 4, 30))
 COMMON = {"zh": "", "en": "", "description": "", "ridge": 0.1}
@@ -42,9 +43,9 @@ subscriber_id | visits | orders | topups | ordered_businesses
 """
 
 
-def test_a_visit_scores_its_behaviours_for_every_purpose(spark):
-    visits = to_frame(spark, VISITS, MARCH_VISITS).orderBy("visit_id").limit(2)
-    assert [row[0] for row in visits.select(visit_scores(CARDS)).collect()] == [
+def test_a_visit_scores_its_behaviours_for_every_purpose():
+    visits = pa.table({"click": [2, 1], "order_paid": [1, 0], "error": [3, 0], "query": [0, 1]})
+    assert visit_scores(visits, CARDS).to_pylist(maps_as_pydicts="strict") == [
         {"general": 12.2, "service": 0.0},  # 2 * 1 + 1 * 10.5 - 3 * 0.1, without a rounding error
         {"general": 1.0, "service": 2.0},
     ]

@@ -1,0 +1,92 @@
+"""What a transform may take and return beside DataFrames, where rows are wide or many: see docs/adr/0007."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSystem
+from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class ArrowRows:
+    """Rows computed by `function` in the workers, once per partition of `frame`, and written to files there.
+
+    `function` turns the batches of a partition into tables with the declared columns of the output, any reserved
+    columns behind them. It must give the same rows when it is run again.
+    """
+
+    frame: DataFrame
+    function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]]
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A data file, or every `parts`-th row group of it from number `part` on."""
+
+    number: int  # place in `TableFiles.files`
+    path: str
+    partition: date | None
+    part: int
+    parts: int
+    rows: int  # of the whole file; 0 but for the first part
+    group: int  # parts of one partition value that are small enough to be brought together share a group
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """The data files of a table, or of some of its partitions, at one version.
+
+    `listing` has the rows of `files`, spread over tasks by size: what `parts_of` takes in a worker.
+    """
+
+    listing: DataFrame
+    files: tuple[FilePart, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    @property
+    def groups(self) -> int:
+        return max((file.group for file in self.files), default=0) + 1
+
+
+LISTING = "number int, path string, partition date, part int, parts int, rows bigint, group int"
+
+
+def filesystem(root: str) -> tuple[FileSystem, str]:
+    """The file system of a folder or URI, and the path on it."""
+    if "://" not in root:
+        root = str(Path(root).absolute())
+    # Hadoop says s3a where everyone else says s3.
+    found, path = FileSystem.from_uri(root.rstrip("/").replace("s3a://", "s3://", 1))
+    return found, path
+
+
+def parts_of(listing: Iterable[pa.RecordBatch]) -> Iterator[FilePart]:
+    """The listed parts, in a worker."""
+    for batch in listing:
+        names = [field.name for field in fields(FilePart)]
+        yield from (FilePart(**{name: row[name] for name in names}) for row in batch.to_pylist())
+
+
+def read_part(file: FilePart, columns: Sequence[str], *, dictionaries: Sequence[str] = ()) -> pa.Table:
+    """The rows of a part. The value of the partition is not in the file, but in a folder's name `column=value`.
+
+    `dictionaries` names text columns to be read as a dictionary and a code per row.
+    """
+    files, path = filesystem(file.path)
+    partition = path.rpartition("/")[0].rpartition("/")[2].partition("=")[0] if file.partition else None
+    wanted = [name for name in columns if name != partition]
+    with pq.ParquetFile(path, filesystem=files, read_dictionary=list(dictionaries)) as opened:
+        groups = range(file.part, opened.num_row_groups, file.parts)
+        table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    if partition in columns:
+        table = table.append_column(partition, pa.repeat(pa.scalar(file.partition, pa.date32()), table.num_rows))
+    return table.select(columns)

@@ -1,0 +1,177 @@
+"""Parquet files of a table, written where their rows are computed; what they hold is reported to the driver.
+
+A file means nothing until the driver commits it: files of a failed or repeated task stay unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from visitgrain.arrow.hashing import hash_rows
+from visitgrain.arrow.rows import filesystem
+from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS
+from visitgrain.runtime.statistics import statistics_of
+
+REPORT = pa.schema([("report", pa.string())])
+BUFFER_BYTES = 256 << 20  # rows held back so that files are large
+FILE_BYTES = 512 << 20  # in memory; a fifth of it on disk
+
+
+@dataclass
+class Report:
+    """What one task wrote: files as add actions of the Delta protocol, and the books over all rows it was given."""
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    nulls: Counter[str] = field(default_factory=Counter)
+    marked: bool = False  # rows came with a reserved column
+    rows: int = 0
+    xor: int = 0
+    sum: int = 0
+
+    def add(self, other: Report) -> None:
+        self.files += other.files
+        self.outcomes.update(other.outcomes)
+        self.nulls.update(other.nulls)
+        self.marked |= other.marked
+        self.rows += other.rows
+        self.xor ^= other.xor
+        self.sum = (self.sum + other.sum) % 2**64
+
+    @property
+    def content_hash(self) -> str:
+        """Same rows, same hash, whatever their order, files or tasks."""
+        parts = f"{self.rows}|{self.xor}|{self.sum}"
+        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps(vars(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        content = json.loads(text)
+        return cls(**{**content, **{name: Counter(content[name]) for name in ("outcomes", "nulls")}})
+
+
+@dataclass(frozen=True)
+class FileWriter:
+    """Called with the batches of one partition; yields one `REPORT` row.
+
+    `schema` is the table's, `reserved` columns may stand behind it; `function` makes such tables of the batches where
+    these are not the rows themselves.
+    """
+
+    root: str
+    schema: pa.Schema
+    not_null: tuple[str, ...]
+    statistics: tuple[str, ...]
+    partition: str | None
+    codec: str
+    function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]] | None = None
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        report = self.write(batches)
+        yield pa.RecordBatch.from_pydict({"report": [report.to_json()]}, schema=REPORT)
+
+    def write(self, batches: Iterator[pa.RecordBatch]) -> Report:
+        report, buffer, held = Report(), [], 0
+        tables = self.function(batches) if self.function else map(_table, batches)
+        for table in tables:
+            kept = self._kept(table, report)
+            if kept.num_rows:
+                buffer.append(kept)
+                held += kept.nbytes
+            if held > BUFFER_BYTES:
+                self._flush(_together(buffer), report)
+                buffer, held = [], 0
+        if buffer:
+            self._flush(_together(buffer), report)
+        return report
+
+    def _kept(self, table: pa.Table, report: Report) -> pa.Table:
+        """Rows to write, in the declared types; all others are counted by outcome."""
+        names = table.column_names
+        report.marked |= ROWS in names or OUTCOME in names
+        stands_for = table[ROWS].to_numpy().astype(np.int64) if ROWS in names else np.ones(table.num_rows, np.int64)
+        kept = table.select(self.schema.names)
+        if OUTCOME not in names:
+            report.outcomes[KEPT] += int(stands_for.sum())
+        else:
+            coded = table[OUTCOME].combine_chunks().fill_null("null").dictionary_encode()
+            sums = np.bincount(coded.indices.to_numpy(), stands_for, len(coded.dictionary)).astype(np.int64)
+            report.outcomes.update(dict(zip(coded.dictionary.to_pylist(), sums.tolist(), strict=True)))
+            kept = kept.filter(pc.equal(table[OUTCOME].fill_null("null"), KEPT))
+        # Texts that come as a dictionary and codes are hashed and written as such; the file is the same.
+        fields = [
+            found if pa.types.is_dictionary(found.type) and pa.types.is_string(wanted.type) else wanted
+            for found, wanted in zip(kept.schema, self.schema, strict=True)
+        ]
+        return kept.cast(pa.schema(fields))
+
+    def _flush(self, table: pa.Table, report: Report) -> None:
+        for name in self.not_null:
+            if table[name].null_count:
+                report.nulls[name] += table[name].null_count
+        hashes = hash_rows(table)
+        report.rows += table.num_rows
+        report.xor ^= int(np.bitwise_xor.reduce(hashes))
+        report.sum = (report.sum + int(hashes.sum(dtype=np.uint64))) % 2**64
+        for value, rows in _by_partition(table, self.partition):
+            pieces = max(1, -(-rows.nbytes // FILE_BYTES))
+            size = -(-rows.num_rows // pieces)
+            report.files += [self._file(value, rows.slice(start, size)) for start in range(0, rows.num_rows, size)]
+
+    def _file(self, value: str | None, rows: pa.Table) -> dict[str, Any]:
+        folder = f"{self.partition}={value}/" if self.partition else ""
+        path = f"{folder}part-{uuid.uuid4()}.{self.codec}.parquet"
+        files, base = filesystem(self.root)
+        files.create_dir(f"{base}/{folder}", recursive=True)
+        data = rows.drop_columns([self.partition]) if self.partition else rows
+        with files.open_output_stream(f"{base}/{path}") as stream:
+            pq.write_table(data, stream, compression=self.codec, store_schema=False)
+            size = stream.tell()
+        return {
+            "path": path,
+            "size": size,
+            "partitionValues": {self.partition: value} if self.partition else {},
+            "modificationTime": int(time.time() * 1000),
+            "dataChange": True,
+            "stats": json.dumps(statistics_of(data, self.statistics)),
+        }
+
+
+def _table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def _by_partition(table: pa.Table, partition: str | None) -> Iterator[tuple[str | None, pa.Table]]:
+    """Rows of each value of the partition column, in the order they had."""
+    if partition is None:
+        yield None, table
+        return
+    coded = table[partition].combine_chunks().dictionary_encode()
+    values = [str(value) for value in coded.dictionary.to_pylist()]
+    if len(values) == 1 and not coded.null_count:
+        yield values[0], table
+        return
+    codes = coded.indices.fill_null(len(values)).to_numpy()
+    ordered = table.take(np.argsort(codes, kind="stable"))
+    lengths = np.bincount(codes, minlength=len(values))
+    for value, end, length in zip(values, np.cumsum(lengths).tolist(), lengths.tolist(), strict=False):
+        yield value, ordered.slice(end - length, length)
