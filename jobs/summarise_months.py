@@ -13,7 +13,7 @@ JOB = Job(
     summary="Brings a subscriber's visits of a month and the month's snapshot into one row.",
     grain="month",
     reads=(
-        during(VISITS),
+        during(VISITS, as_files=True),
         during(VISIT_DAYS, before=1),  # partitioned by start day: a visit over midnight began the day before
         month_of(SUBSCRIBER_MONTH, optional=True),
         month_of(SUBSCRIBER_MONTH, offset=-1, optional=True, name="snapshot_before"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from visitgrain.arrow.rows import TableFiles
+from visitgrain.runtime.lake import Lake
 from visitgrain.tables import Table
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -39,6 +42,13 @@ def to_frame(spark, table: Table, text: str, **constants: Any):
 def rows_to_frame(spark, table: Table, rows: list[dict[str, Any]]):
     names = table.column_names
     return spark.createDataFrame([tuple(row[name] for name in names) for row in rows], table.ddl)
+
+
+def rows_to_files(spark, table: Table, rows: list[dict[str, Any]], folder: Path) -> TableFiles:
+    """The rows as the files of a lake's table, for transforms that read in the workers."""
+    lake = Lake(spark, str(folder), str(ZONE))
+    lake.append(table, rows, run_id="spec")
+    return lake.files(table)
 
 
 def found(frame, *names: str) -> list[tuple]:

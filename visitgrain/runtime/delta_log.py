@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -81,13 +81,34 @@ class DataFile:
     partition: date | None
 
 
-def data_files(store: Store, table: Table, within: Callable[[date], bool] | None = None) -> list[DataFile]:
-    """Files of the newest version, those of the partition values for which `within` holds."""
-    actions = DeltaTable(store.path(table.name)).get_add_actions(flatten=True)
-    names = ["path", "size_bytes", "num_records", *([f"partition.{table.partition}"] if table.partition else [])]
-    columns = [actions.column(name).to_pylist() for name in names]
-    files = [DataFile(*row, *([None] if not table.partition else [])) for row in zip(*columns, strict=True)]
-    return [file for file in files if within is None or file.partition is None or within(file.partition)]
+@dataclass(frozen=True)
+class Snapshot:
+    """A table at one version. `schema_json` is how Spark writes a schema as JSON."""
+
+    version: int
+    reader_version: int
+    schema_json: str
+    files: tuple[DataFile, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    def only(self, within: Callable[[date], bool] | None) -> Snapshot:
+        """The files of the partition values for which `within` holds; all of them where there are no partitions."""
+        kept = [f for f in self.files if within is None or f.partition is None or within(f.partition)]
+        return replace(self, files=tuple(kept))
+
+
+def snapshot(store: Store, table: Table, version: int) -> Snapshot:
+    """What the table is at `version`."""
+    partition = table.partition
+    log = DeltaTable(store.path(table.name), version=version)
+    names = ["path", "size_bytes", "num_records", *([f"partition.{partition}"] if partition else [])]
+    actions = log.get_add_actions(flatten=True)
+    columns = [actions.column(name).to_pylist() for name in names] if actions.num_rows else [[]]
+    files = [DataFile(*row, *([] if partition else [None])) for row in zip(*columns, strict=True)]
+    return Snapshot(version, log.protocol().min_reader_version, log.schema().to_json(), tuple(files))
 
 
 def commit(

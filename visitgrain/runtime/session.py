@@ -24,6 +24,8 @@ SAFE = {
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Files of a table are known from its log: asking for their sizes needs no Spark job up to here.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "256",
     # A Python worker owns one core: Polars and Arrow must not start a thread per core in each.
     "spark.executorEnv.POLARS_MAX_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",

@@ -7,28 +7,20 @@ from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, functions as F
 
-from visitgrain.catalogue.score_cards import REQUIRED, SCORE_DECIMALS, ScoreCard
-from visitgrain.expressions.exact import DAY_US, exact_sum, units
+from visitgrain.arrow.rows import TableFiles
+from visitgrain.catalogue.score_cards import REQUIRED, ScoreCard
+from visitgrain.expressions.exact import DAY_US
+from visitgrain.segments.visit_sums import SUMS, sums_of_visits
 from visitgrain.span import Span
 from visitgrain.tables.segmentation import MONTH_FEATURES
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, IN_SERVICE
 
 COMPLETED = ("paid", "fulfilled", "cancelled")  # an order cancelled after payment was completed first
 ACTIVE_DAYS, VISITS_30D, GAPS, GAP_US, LAST_US = "_active_days", "_visits_30d", "_gaps", "_gap_us", "_last_us"
-# Sums over the visits of the month: month feature -> column of visits.
-SUMS = {
-    "duration_s": "duration_s",
-    "events": "events",
-    "page_views": "page_views",
-    "actions": "actions",
-    "orders": "order_paid",
-    "topups": "topup",
-    "paid_fen": "paid_fen",
-}
 
 
 def summarise_months(
-    visits: DataFrame,
+    visits: TableFiles,
     visit_days: DataFrame,
     subscriber_month: DataFrame,
     snapshot_before: DataFrame,
@@ -42,7 +34,7 @@ def summarise_months(
     Visits that nobody is known for make one row of outcome 'anonymous' which is counted, not written.
     """
     joined = (
-        _of_visits(visits, tuple(spec))
+        sums_of_visits(visits, tuple(spec))
         .join(_of_snapshot(subscriber_month, span), on="subscriber_id", how="full")
         .join(_active_days(visit_days, span), on="subscriber_id", how="left")
         .join(_fee_before(snapshot_before), on="subscriber_id", how="left")
@@ -53,21 +45,6 @@ def summarise_months(
         *[features.get(name, F.col(name)).alias(name) for name in MONTH_FEATURES.column_names],
         F.coalesce("visits", F.lit(0)).cast("bigint").alias("_rows"),
         F.when(F.col("subscriber_id").isNull(), "anonymous").otherwise("kept").alias("_outcome"),
-    )
-
-
-def _of_visits(visits: DataFrame, purposes: tuple[str, ...]) -> DataFrame:
-    """One row per subscriber, null included. Fixed-width aggregates only, in one hash aggregation."""
-    return visits.groupBy("subscriber_id").agg(
-        F.count(F.lit(1)).alias("visits"),
-        *[F.sum(source).alias(name) for name, source in SUMS.items()],
-        F.count("gap_days").alias(GAPS),
-        F.sum(units(F.col("gap_days"), DAY_US)).alias(GAP_US),
-        F.max(F.unix_micros("start")).alias(LAST_US),
-        F.sum("visits_30d").alias(VISITS_30D),
-        *[F.count_if(F.col("channel") == name).alias(f"_channel_{name}") for name in CHANNELS],
-        *[F.sum(f"{name}_events").alias(f"_business_{name}") for name in BUSINESSES],
-        *[exact_sum(F.col("score")[name], 10**SCORE_DECIMALS).alias(f"_score_{name}") for name in purposes],
     )
 
 
@@ -122,7 +99,7 @@ def _features(purposes: tuple[str, ...], span: Span) -> dict[str, Column]:
         "mean_visits_30d": F.col(VISITS_30D) / F.col("visits"),
         "score": _map({name: F.coalesce(f"_score_{name}", F.lit(0.0)) for name in purposes}),
         "score_per_visit": F.col(f"_score_{REQUIRED}") / F.col("visits"),
-        **{name: _count(name) for name in SUMS},
+        **{name: _count(name) for name in SUMS if not name.startswith("_")},
         **{name: F.coalesce(name, F.lit(0)).cast("bigint") for name in ("duration_s", "paid_fen")},
         "business_events": _map({name: _count(f"_business_{name}") for name in BUSINESSES}),
         "channel_visits": _map({name: _count(f"_channel_{name}") for name in CHANNELS}),

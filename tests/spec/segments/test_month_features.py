@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tests.table_rows import found, read_rows, rows_to_frame, to_frame
+from tests.table_rows import found, read_rows, rows_to_files, to_frame
 from visitgrain.catalogue.score_cards import ScoreCard
 from visitgrain.segments.month_features import summarise_months
 from visitgrain.span import Span
@@ -59,13 +59,13 @@ d        | -             | sim       | paid
 
 
 @pytest.fixture(scope="module")
-def features(spark):
+def features(spark, tmp_path_factory):
     visits = [
         {**row, "score": {"general": score}}
         for row, score in zip(read_rows(VISITS, VISITS_TEXT), (0.1, 0.2, 0.7, 9.0), strict=True)
     ]
     return summarise_months(
-        rows_to_frame(spark, VISITS, visits),
+        rows_to_files(spark, VISITS, visits, tmp_path_factory.mktemp("lake")),
         to_frame(spark, VISIT_DAYS, DAYS_TEXT),
         to_frame(spark, SUBSCRIBER_MONTH, SNAPSHOTS_TEXT),
         to_frame(spark, SUBSCRIBER_MONTH, BEFORE_TEXT),
