@@ -20,8 +20,8 @@ run: setup ## simulate a small world and run ingest -> visits -> features -> seg
 test: setup ## the whole test suite, as CI runs it
 	@$(JAVA) $(BIN)/python -m pytest
 
-test-fast: setup ## tests that need no Spark: seconds
-	@$(BIN)/python -m pytest -q -m "not spark" tests
+test-fast: setup ## specs and unit tests that need no Spark: seconds
+	@$(BIN)/python -m pytest -q -m "not spark and not slow" tests
 
 check: setup ## formatting, lint, types, generated pages
 	@$(BIN)/ruff format --check --quiet $(LINTED) && $(BIN)/ruff check --quiet $(LINTED)

@@ -23,7 +23,7 @@ setup(
     install_requires=[
         "pyspark==4.2.0",  # delta-spark and the jars in jars/SHA256SUMS belong to exactly this version
         "delta-spark==4.4.0",
-        "deltalake==1.6.6",  # status, plan and the ledger read tables without a JVM
+        "deltalake==1.6.6",  # reads and commits the log of a table: docs/adr/0008
         "mlflow==3.17.2",
         "pandas<3",  # pyspark 4.2 still calls what pandas 3 removed
         "pyarrow",

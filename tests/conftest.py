@@ -11,8 +11,10 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test-fast` leaves out what uses the `spark` fixture, by itself or through another fixture."""
+    """`make test-fast` leaves out what uses the `spark` fixture, by itself or through another, and what takes long."""
     for item in items:
+        if item.path.parent.name in ("property", "oracles"):
+            item.add_marker("slow")
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from visitgrain.catalogue.catalogue import Catalogue
-from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.catalogue.score_cards import score_versions
+from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.visiting import VISITS
 from visitgrain.tables.vocabulary import ACTION_TYPES, ACTIVE_TYPES, BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 

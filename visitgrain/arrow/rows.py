@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
 from pyspark.sql import DataFrame
 
+Function = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]]
+
 
 @dataclass(frozen=True)
 class ArrowRows:
@@ -22,7 +24,7 @@ class ArrowRows:
     """
 
     frame: DataFrame
-    function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]]
+    function: Function
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from visitgrain.errors import GateRefused
 from visitgrain.runtime import partitions
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, target_window
-from visitgrain.runtime.lake import Lake, Staged, Written, is_wide
+from visitgrain.runtime.lake import Lake, Written, is_wide
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.spark_errors import as_visitgrain_error
+from visitgrain.runtime.staging import Staged
 from visitgrain.span import Span
 from visitgrain.tables import TABLES, Table
 

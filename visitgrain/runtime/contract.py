@@ -35,7 +35,7 @@ def declared_schema(table: Table) -> StructType:
 
 @cache
 def arrow_schema(table: Table) -> pa.Schema:
-    """The declaration as an Arrow schema, instants in UTC. Nulls are counted, not forbidden, until a write is checked."""
+    """The declaration as an Arrow schema, instants in UTC. Nulls are counted when rows are written."""
     found = to_arrow_schema(declared_schema(table), timezone="UTC")
     return pa.schema([(field.name, field.type) for field in found])
 

@@ -73,7 +73,7 @@ def acknowledge(
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that a version of a table consists of. `path` is relative to the table; `partition` None = unpartitioned."""
+    """A file of a version of a table. `path` is relative to the table; `partition` None = unpartitioned."""
 
     path: str
     bytes: int
@@ -106,7 +106,7 @@ def snapshot(store: Store, table: Table, version: int) -> Snapshot:
     log = DeltaTable(store.path(table.name), version=version)
     names = ["path", "size_bytes", "num_records", *([f"partition.{partition}"] if partition else [])]
     actions = log.get_add_actions(flatten=True)
-    columns = [actions.column(name).to_pylist() for name in names] if actions.num_rows else [[]]
+    columns = [actions.column(name).to_pylist() for name in names] if actions.num_rows else []
     files = [DataFile(*row, *([] if partition else [None])) for row in zip(*columns, strict=True)]
     return Snapshot(version, log.protocol().min_reader_version, log.schema().to_json(), tuple(files))
 

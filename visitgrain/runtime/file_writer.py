@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitgrain.arrow.hashing import hash_rows
-from visitgrain.arrow.rows import filesystem
+from visitgrain.arrow.rows import Function, filesystem
 from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS
 from visitgrain.runtime.statistics import statistics_of
 
@@ -79,7 +79,7 @@ class FileWriter:
     statistics: tuple[str, ...]
     partition: str | None
     codec: str
-    function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]] | None = None
+    function: Function | None = None
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         report = self.write(batches)

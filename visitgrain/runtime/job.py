@@ -64,8 +64,9 @@ class Job:
     """One Spark job.
 
     transform(**{argument: DataFrame or TableFiles}, spec=…, span=Span) returns the rows of the only table in `writes`,
-    as DataFrame or ArrowRows, or a dict of them by table name. The rows may carry two reserved columns for the conservation law: `_rows` (input rows that the row
-    accounts for, default 1) and `_outcome` (default 'kept', others named in `outcomes`); only kept rows are written.
+    as DataFrame or ArrowRows, or a dict of them by table name. The rows may carry two reserved columns for the
+    conservation law: `_rows` (input rows that the row accounts for, default 1) and `_outcome` (default 'kept', others
+    named in `outcomes`); only kept rows are written.
     `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
     (over all of them where none has one); None where no such law exists (reports).
     """

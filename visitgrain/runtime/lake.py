@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, functions as F
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from visitgrain.arrow.rows import LISTING, ArrowRows, FilePart, TableFiles
+from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing
 from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import KEPT, arrow_schema, conformed, declared_schema
+from visitgrain.runtime.contract import conformed, declared_schema
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.job import Window
+from visitgrain.runtime.listing import listed
 from visitgrain.runtime.locks import TableLocks, lock_folder
 from visitgrain.runtime.partitions import Partitions
-from visitgrain.runtime.statistics import statistics_columns
+from visitgrain.runtime.staging import Staged, checked, writer_of
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
 DESCRIPTION = "_visitgrain.json"
 FEW_PARTITIONS = 7  # up to here each task may write a file per partition
-PART_BYTES = 64 << 20  # what one task reads; a larger file is read in parts
-GROUP_ROWS = 500_000  # rows of files that one task brings together
-
-
-@dataclass(frozen=True)
-class Staged:
-    """Files on their way into a table: written and checked, not yet committed. `replaces` None = appended."""
-
-    table: Table
-    report: Report
-    replaces: Partitions | None
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        """Input rows by what became of them ('kept' alone without reserved columns)."""
-        return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
 
 
 @dataclass(frozen=True)
@@ -107,11 +92,7 @@ class Lake:
         self.read(table, window, optional=optional)
         snapshot = self._snapshot(table, window, optional=optional)
         found = snapshot.files if snapshot else ()
-        parts = list(_parts(self.path(table), found))
-        tasks = sum(file.bytes for file in found) // PART_BYTES + 1
-        listing = self.spark.createDataFrame([astuple(part) for part in parts], LISTING)
-        spread = listing.repartitionById(tasks, (F.col("number") * tasks / max(1, len(parts))).cast("int"))
-        return TableFiles(spread, tuple(parts))
+        return listed(self.spark, self.path(table), found)
 
     def rows(self, table: Table, window: Window | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
@@ -129,8 +110,8 @@ class Lake:
     ) -> Staged:
         """Write `rows` to files of `table`, for `commit` to make them its rows.
 
-        `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null where
-        none may be, for rows outside of the partitions that are replaced, and when the columns are not the declared ones.
+        `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null
+        where none may be, for rows outside of the replaced partitions, and when the columns are not the declared ones.
         """
         writer = self._writer(table, rows.function if isinstance(rows, ArrowRows) else None)
         if isinstance(rows, DataFrame):
@@ -140,10 +121,10 @@ class Lake:
         else:
             source = rows.frame
         reports = source.mapInArrow(writer, "report string").collect()
-        return self._checked(table, [Report.from_json(row["report"]) for row in reports], replaces, outcomes)
+        return checked(table, [Report.from_json(row["report"]) for row in reports], replaces, outcomes)
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
-        """Make the staged rows those of the table. The same rows again are a version of their own with the same hash."""
+        """Make the staged rows those of the table. The same rows again are another version with the same hash."""
         table, report = staged.table, staged.report
         with self.lock(table):
             version = self._ensure(table, run_id)
@@ -178,7 +159,7 @@ class Lake:
             return self.commit(self.stage(table, rows, replaces=None), run_id=run_id)
         writer = self._writer(table)
         batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
-        return self.commit(self._checked(table, [writer.write(iter(batches))], None, ()), run_id=run_id)
+        return self.commit(checked(table, [writer.write(iter(batches))], None, ()), run_id=run_id)
 
     def staging(self, name: str) -> str:
         """A fresh empty folder below the lake for temporary Parquet."""
@@ -193,40 +174,9 @@ class Lake:
         """Be the only writer of `tables`. Raises Locked when another process keeps them longer than lock_wait_s."""
         return self._locks.hold([table.name for table in tables])
 
-    def _writer(self, table: Table, function: object = None) -> FileWriter:
-        return FileWriter(
-            root=self.path(table),
-            schema=arrow_schema(table),
-            not_null=tuple(column.name for column in table.columns if not column.nullable),
-            statistics=statistics_columns(table),
-            partition=table.partition,
-            codec=self.spark.conf.get("spark.sql.parquet.compression.codec", "snappy"),
-            function=function,  # type: ignore[arg-type]
-        )
-
-    def _checked(
-        self, table: Table, reports: Iterable[Report], replaces: Partitions | None, outcomes: Sequence[str]
-    ) -> Staged:
-        report = Report()
-        for of_task in reports:
-            report.add(of_task)
-        if report.nulls:
-            raise GateRefused(
-                f"table {table.name}: null in column {', '.join(sorted(report.nulls))}, declared never null; quarantine "
-                "such rows or declare the column nullable"
-            )
-        undeclared = sorted(set(report.outcomes) - {KEPT, *outcomes})
-        if undeclared:
-            raise GateRefused(
-                f"table {table.name}: outcome {undeclared[0]!r} is not declared; add it to Job.outcomes"
-            )
-        values = {file["partitionValues"].get(table.partition) for file in report.files} if table.partition else set()
-        if replaces and not all(replaces(date.fromisoformat(value)) for value in values):
-            raise GateRefused(
-                f"table {table.name}: rows outside the replaced {table.partition} values; the job writes days outside its "
-                "span; see Job.rewrites_before"
-            )
-        return Staged(table, report, replaces)
+    def _writer(self, table: Table, function: Function | None = None) -> FileWriter:
+        codec = str(self.spark.conf.get("spark.sql.parquet.compression.codec"))
+        return writer_of(table, self.path(table), codec, function)
 
     def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
         found = self._snapshot(staged.table, None, optional=False)
@@ -246,8 +196,8 @@ class Lake:
         self._snapshots[table.name] = found
         if found.reader_version > delta_log.READER_VERSION:
             raise GateRefused(
-                f"table {table.name}: reader protocol {found.reader_version}; allowed is {delta_log.READER_VERSION}, which "
-                "all engines read. Somebody enabled a table feature; delete the table's folder and run its job again"
+                f"table {table.name}: reader protocol {found.reader_version}; allowed is {delta_log.READER_VERSION}, "
+                "which all engines read. Somebody enabled a table feature; delete the table's folder, run its job again"
             )
         return found.only(partitions.in_window(window) if window else None)
 
@@ -261,20 +211,6 @@ class Lake:
         schema = declared_schema(table).json()
         delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
         return 0
-
-
-def _parts(root: str, files: Iterable[delta_log.DataFile]) -> Iterator[FilePart]:
-    """Files in order of partition, large ones in parts, each with its group."""
-    number, group, held, before = 0, 0, 0, None
-    for file in sorted(files, key=lambda file: (str(file.partition), file.path)):
-        if number and (file.partition != before or held + file.rows > GROUP_ROWS):
-            group, held = group + 1, 0
-        held, before = held + file.rows, file.partition
-        parts = max(1, file.bytes // PART_BYTES)
-        for part in range(parts):
-            rows = file.rows if part == 0 else 0
-            yield FilePart(number, f"{root}/{file.path}", file.partition, part, parts, rows, group)
-            number += 1
 
 
 def is_wide(window: Window | None) -> bool:

@@ -6,19 +6,20 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+MIB = 1024**2
 GIB = 1024**3
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 DRIVER_MEMORY, DRIVER_JAVA = "spark.driver.memory", "spark.driver.extraJavaOptions"
 
 
 def with_machine_defaults(options: Mapping[str, str], *, master: str | None) -> dict[str, str]:
-    """`options`, with driver memory for a local master: half of the machine's memory, 1 to 8 GiB.
+    """`options`, with driver memory for a local master: a quarter of the machine's memory, 1 to 2.5 GiB.
 
-    The other half is for Arrow batches and the Python workers, which live outside the JVM.
+    The JVM plans, schedules and shuffles; rows are worked on by the Python workers, outside of it.
     """
     if DRIVER_MEMORY in options or not (master or "").startswith("local"):
         return dict(options)
-    return {DRIVER_MEMORY: f"{min(8, max(1, memory_bytes() // (2 * GIB)))}g", **options}
+    return {DRIVER_MEMORY: f"{min(2560, max(1024, memory_bytes() // (4 * MIB)))}m", **options}
 
 
 def with_quiet_jvm(options: Mapping[str, str], conf: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ _RANGED = ("date", "timestamp", "bigint", "int")
 
 
 def statistics_columns(table: Table) -> tuple[str, ...]:
-    """Columns worth a range per file: times, key and subscriber; never a personal one, statistics outlive erased rows."""
+    """Columns worth a range per file: times, key, subscriber. Never a personal one: statistics outlive erased rows."""
     useful = {*table.key, "subscriber_id"}
     return tuple(
         column.name

@@ -74,14 +74,18 @@ def _summed(batches: Iterator[pa.RecordBatch], *, purposes: tuple[str, ...]) -> 
     visits = unpacked(batches)
     if visits is None:
         return
-    sums = pl.DataFrame(pl.from_arrow(visits)).group_by("subscriber_id").agg(
-        pl.len().cast(pl.Int64).alias("visits"),
-        *[pl.col(name).cast(pl.Int64).sum() for name in SUMS],
-        pl.col("gap_us").count().cast(pl.Int64).alias("_gaps"),
-        pl.col("gap_us").sum().alias("_gap_us"),
-        pl.col("last_us").max().alias("_last_us"),
-        *[(pl.col("channel") == name).sum().cast(pl.Int64).alias(f"_channel_{name}") for name in CHANNELS],
-        *[pl.col(f"_score_{name}").sum() for name in purposes],
+    sums = (
+        pl.DataFrame(pl.from_arrow(visits))
+        .group_by("subscriber_id")
+        .agg(
+            pl.len().cast(pl.Int64).alias("visits"),
+            *[pl.col(name).cast(pl.Int64).sum() for name in SUMS],
+            pl.col("gap_us").count().cast(pl.Int64).alias("_gaps"),
+            pl.col("gap_us").sum().alias("_gap_us"),
+            pl.col("last_us").max().alias("_last_us"),
+            *[(pl.col("channel") == name).sum().cast(pl.Int64).alias(f"_channel_{name}") for name in CHANNELS],
+            *[pl.col(f"_score_{name}").sum() for name in purposes],
+        )
     )
     # numpy divides; polars would multiply by 0.001, which 1000 parts do not equal.
     scores = {f"_score_{name}": sums[f"_score_{name}"].to_numpy() / THOUSANDTHS for name in purposes}

@@ -24,8 +24,8 @@ class Cut:
     """Events that belong to visits, in order, and where each visit starts.
 
     `starts[k]` is the row of `events` that opens visit k; a visit ends where the next starts. Both ends are foreground
-    events. `dropped` counts events outside of all visits, by reason. `texts` holds the ids, which are long and needed for
-    few rows: they keep the order in which the events came, `events["row"]` leads there.
+    events. `dropped` counts events outside of all visits, by reason. `texts` holds the ids, which are long and needed
+    for few rows: they keep the order in which the events came, `events["row"]` leads there.
     """
 
     events: pl.DataFrame
@@ -33,7 +33,6 @@ class Cut:
     starts: np.ndarray
     over_cap: np.ndarray
     dropped: dict[str, int]
-
 
     def text(self, name: str, rows: np.ndarray) -> pl.Series:
         """The id `name` of these rows of `events`; null where the row is -1 or NEVER."""

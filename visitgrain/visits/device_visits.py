@@ -19,7 +19,7 @@ from visitgrain.tables.visiting import DEVICE_VISITS
 from visitgrain.visits.building import build
 from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events, to_coded_events
 
-EVENTS_PER_TASK = 800_000  # of the cutting side: some 500 MB at work
+EVENTS_PER_TASK = 600_000  # of the cutting side: some 500 MB at work
 EVENTS_AT_ONCE = 500_000  # of the reading side
 # What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
 # rules, background outside of visits, in a visit that starts on another day.

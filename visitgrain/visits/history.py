@@ -24,9 +24,10 @@ from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_
 from visitgrain.visits.scores import visit_scores
 
 FREQUENCY_DAYS = 30
-# Where a start was read: file and row; whose it is; when. `by_device`: nobody is known, the device is the subject.
+# Where a start was read (group of files, file, row), whose it is and when. `by_device`: the device is the subject.
 _STARTS = pa.schema(
     [
+        ("group", pa.int32()),
         ("file", pa.int32()),
         ("row", pa.int32()),
         ("by_device", pa.bool_()),
@@ -35,7 +36,7 @@ _STARTS = pa.schema(
         ("visit_id", pa.int64()),
     ]
 )
-_STARTS_DDL = "file int, row int, by_device boolean, subject bigint, t bigint, visit_id bigint"
+_STARTS_DDL = "group int, file int, row int, by_device boolean, subject bigint, t bigint, visit_id bigint"
 _SUBJECT = ("subject", "by_device")  # Spark sorts by 8 bytes of the first key: those of the flag tell little
 
 
@@ -48,13 +49,10 @@ def to_visits(
     """
     now = _starts(device_visit_files, runaway=True).withColumn("is_past", F.lit(False))
     with_history = _with_history(now.unionByName(_past_starts(visits, span))).where(~F.col("is_past"))
-    files = device_visit_files.files
-    group_of = F.element_at(F.lit([file.group for file in files] or [0]), F.col("file") + 1)
-    grouped = with_history.select(
-        group_of.alias("group"), "file", "row", F.col("former"), F.col("t"), "visits_30d"
-    ).repartitionById(device_visit_files.groups, "group")
+    needed = with_history.select("group", "file", "row", "t", "former", "visits_30d")
+    grouped = needed.repartitionById(device_visit_files.groups, "group")
     return {
-        VISITS.name: ArrowRows(grouped, partial(_with_columns, files=files, spec=spec)),
+        VISITS.name: ArrowRows(grouped, partial(_with_columns, files=device_visit_files.files, spec=spec)),
         QUARANTINED_VISITS.name: device_visits.where(F.col("runaway").isNotNull()).select(
             *QUARANTINED_VISITS.column_names[:-1], F.col("runaway").alias("reason")
         ),
@@ -79,6 +77,7 @@ def _starts_of(listing: Iterator[pa.RecordBatch], *, runaway: bool) -> Iterator[
         by_device = pc.is_null(table["subscriber_id"])
         of_device = pa.array(hash_values(table["device_id"]).view(np.int64))
         starts = {
+            "group": pa.repeat(pa.scalar(file.group, pa.int32()), table.num_rows),
             "file": pa.repeat(pa.scalar(file.number, pa.int32()), table.num_rows),
             "row": pa.array(np.arange(table.num_rows, dtype=np.int32)),
             "by_device": by_device,
@@ -100,7 +99,7 @@ def _past_starts(visits: TableFiles, span: Span) -> DataFrame:
     latest = past.where(~recent).groupBy(*_SUBJECT).agg(F.max(F.struct("t", "visit_id")).alias("last"))
     older = latest.select(*_SUBJECT, "last.t", "last.visit_id")
     columns = [*_SUBJECT, "t", "visit_id"]
-    nowhere = [F.lit(None).cast("int").alias(name) for name in ("file", "row")]
+    nowhere = [F.lit(None).cast("int").alias(name) for name in ("group", "file", "row")]
     return past.where(recent).select(*columns).unionByName(older).select(*nowhere, "*", F.lit(True).alias("is_past"))
 
 
@@ -122,13 +121,11 @@ def _with_columns(
     history = pa.concat_tables(found).sort_by([("file", "ascending"), ("row", "ascending")]).combine_chunks()
     numbers, starts = np.unique(history["file"].to_numpy(), return_index=True)
     for number, start, end in zip(numbers, starts, [*starts[1:], history.num_rows], strict=True):
-        yield completed(
-            read_part(files[number], DEVICE_VISITS.column_names), history.slice(start, end - start), spec
-        )
+        yield completed(read_part(files[number], DEVICE_VISITS.column_names), history.slice(start, end - start), spec)
 
 
 def completed(visits: pa.Table, history: pa.Table, spec: Catalogue) -> pa.Table:
-    """Rows of `device_visits` as rows of `visits`; `history` has `row`, `t`, `former` and `visits_30d` of those that stay."""
+    """Rows of `device_visits` as rows of `visits`. `history` has `row`, `t`, `former`, `visits_30d` of what stays."""
     if history.num_rows < visits.num_rows:
         visits = visits.take(history["row"])
     known, rows = pc.is_valid(visits["subscriber_id"]), visits.num_rows

@@ -97,8 +97,8 @@ def test_the_shipped_settings_are_valid(environment):
     assert resolve(default_conf(), environment=environment).settings.zone == "Asia/Shanghai"
 
 
-@pytest.mark.parametrize(("gibibytes", "memory"), [(1, "1g"), (8, "4g"), (64, "8g")])
-def test_driver_memory_is_half_the_machine(monkeypatch, gibibytes, memory):
+@pytest.mark.parametrize(("gibibytes", "memory"), [(1, "1024m"), (8, "2048m"), (64, "2560m")])
+def test_driver_memory_is_a_quarter_of_the_machine(monkeypatch, gibibytes, memory):
     monkeypatch.setattr(machine, "memory_bytes", lambda: gibibytes * machine.GIB)
     assert machine.with_machine_defaults({}, master="local[*]") == {"spark.driver.memory": memory}
     chosen = {"spark.driver.memory": "3g"}
