@@ -22,7 +22,9 @@ def main() -> None:
         for size in arguments.sizes:
             results[task.name, size] = usages = compare(task, size, arguments.runs)
             ours = usages[PRODUCT].cpu_s
-            ratios = ", ".join(f"{ours / usages[rival].cpu_s:.2f} x the CPU of {rival}" for rival in task.rivals)
+            ratios = ", ".join(
+                f"{ours / usages[rival].cpu_s:.2f} x the CPU of {rival}" for rival in task.rivals_at(size)
+            )
             print(f"{task.name}, {size:g} million events: {PRODUCT} takes {ratios}; same answers", flush=True)
             report.write(results, command=command, runs=arguments.runs)
     print(f"written: {report.PAGE}")

@@ -22,6 +22,7 @@ from visitgrain.tables.visiting import VISIT_DAYS, VISITS
 FOLDER = Path("build/bench")
 MEMORY = "12GB"  # what DuckDB may use before it spills
 PRODUCT = "visitgrain"
+MOST_MILLIONS = {"polars": 15}  # it needs 0.7 GiB per million
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Task:
     jobs: tuple[Job, ...]
     rivals: dict[str, Callable[[Path, Path], None]]  # (lake, output folder)
 
-    @property
-    def sides(self) -> tuple[str, ...]:
-        return (PRODUCT, *self.rivals)
+    def rivals_at(self, millions: float) -> tuple[str, ...]:
+        """Those that hold so many events in the memory of this machine."""
+        return tuple(name for name in self.rivals if millions <= MOST_MILLIONS.get(name, millions))
 
     def output(self, side: str, millions: float) -> Path:
         return lake(millions) if side == PRODUCT else FOLDER / f"{side}-{self.name}-{millions:g}m"

@@ -16,7 +16,7 @@ from bench.product import CORES
 def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
     """Median usage of each side. All are warm, each in its own process. Raises AssertionError when answers differ."""
     subprocess.run([sys.executable, "-m", "bench.side", "prepare", task.name, str(millions)], check=True)
-    sides = {side: _started(side, task, millions) for side in task.sides}
+    sides = {side: _started(side, task, millions) for side in (PRODUCT, *task.rivals_at(millions))}
     try:
         usages: dict[str, list[Usage]] = {side: [] for side in sides}
         for turn in range(runs):
@@ -26,7 +26,7 @@ def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
     finally:
         for process in sides.values():
             process.communicate()  # closes its input, which ends it
-    for rival in task.rivals:
+    for rival in task.rivals_at(millions):
         for table in task.tables:
             assert_same(table, task.files(PRODUCT, table, millions), task.files(rival, table, millions), rival)
     return {side: _median(found) for side, found in usages.items()}

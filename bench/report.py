@@ -9,7 +9,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.contestants import MEMORY, PRODUCT
+from bench.contestants import MEMORY, MOST_MILLIONS, PRODUCT
 from bench.measure import Usage
 from visitgrain.runtime.machine import GIB, memory_bytes
 
@@ -40,7 +40,8 @@ def page(results: Results, *, command: str, runs: int) -> str:
         "user + system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up "
         "events of one month. "
         f"All sides read the same Parquet files; DuckDB may use {MEMORY}. After the runs every value of every row "
-        "is compared between the sides (hash ids apart); a difference fails the benchmark.",
+        "is compared between the sides (hash ids apart); a difference fails the benchmark. Polars holds everything in "
+        f"memory and takes part up to {MOST_MILLIONS['polars']} million events.",
     ]
     for task in dict.fromkeys(task for task, _ in results):
         sizes = {size: usages for (name, size), usages in results.items() if name == task}

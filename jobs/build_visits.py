@@ -13,8 +13,7 @@ JOB = Job(
     summary="Gives each visit the recency and frequency of its subject and its scores.",
     grain="day",
     reads=(
-        during(DEVICE_VISITS, before=1),
-        during(DEVICE_VISITS, before=1, as_files=True, name="device_visit_files"),
+        during(DEVICE_VISITS, before=1, as_files=True),
         Read(VISITS, lambda span: (None, span.start - timedelta(days=2)), optional=True, as_files=True),
     ),
     writes=(VISITS, QUARANTINED_VISITS),

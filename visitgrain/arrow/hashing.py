@@ -115,7 +115,8 @@ def _of_entries(column: pa.ListArray | pa.MapArray) -> np.ndarray:
     offsets -= first
     lengths = np.diff(offsets)
     if pa.types.is_map(column.type):
-        parts = [column.keys.slice(first, last - first), column.items.slice(first, last - first)]
+        keys = column.keys.slice(first, last - first).dictionary_encode()  # the same few in every row
+        parts = [keys, column.items.slice(first, last - first)]
         hashes = _of_columns(parts, last - first)
     else:
         hashes = _of_columns([column.values.slice(first, last - first)], last - first)

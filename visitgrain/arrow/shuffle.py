@@ -12,7 +12,7 @@ BUCKETS_DDL = "bucket int, rows binary"
 
 
 def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa.RecordBatch]:
-    """Rows of `tables` by bucket = `key` modulo `buckets`; `key` is a hash, a 64-bit integer."""
+    """Rows of `tables` by bucket = `key` modulo `buckets`. `key` is a 64-bit integer: a hash, or the bucket itself."""
     for table in tables:
         bucket = (table[key].to_numpy().view(np.uint64) % np.uint64(buckets)).astype(np.uint16)
         ordered = table.unify_dictionaries().combine_chunks().take(np.argsort(bucket, kind="stable"))

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from visitgrain.arrow.casting import as_types
 from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.rows import Function, filesystem
 from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS
@@ -113,12 +114,7 @@ class FileWriter:
             sums = np.bincount(coded.indices.to_numpy(), stands_for, len(coded.dictionary)).astype(np.int64)
             report.outcomes.update(dict(zip(coded.dictionary.to_pylist(), sums.tolist(), strict=True)))
             kept = kept.filter(pc.equal(table[OUTCOME].fill_null("null"), KEPT))
-        # Texts that come as a dictionary and codes are hashed and written as such; the file is the same.
-        fields = [
-            found if pa.types.is_dictionary(found.type) and pa.types.is_string(wanted.type) else wanted
-            for found, wanted in zip(kept.schema, self.schema, strict=True)
-        ]
-        return kept.cast(pa.schema(fields))
+        return as_types(kept, self.schema)
 
     def _flush(self, table: pa.Table, report: Report) -> None:
         for name in self.not_null:

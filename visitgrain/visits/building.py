@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import pyarrow as pa
 
+from visitgrain.arrow.casting import as_types
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.model import Column, col
 from visitgrain.tables.visiting import DAY_TYPE, DEVICE_VISITS
@@ -61,4 +62,4 @@ def build(events: pa.Table, *, rules: VisitRules, zone: str, first: date, last: 
 
 def _as_schema(frame: pl.DataFrame) -> pa.Table:
     missing = [pl.lit(None).alias(name) for name in SCHEMA.names if name not in frame.columns]
-    return frame.with_columns(missing).select(SCHEMA.names).to_arrow().cast(SCHEMA)
+    return as_types(frame.with_columns(missing).to_arrow(), SCHEMA)

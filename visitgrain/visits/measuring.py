@@ -50,7 +50,7 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
 
 
 def _names(codes: np.ndarray, values: tuple[str, ...]) -> pl.Series:
-    return pl.Series(values)[codes.astype(np.int64)]
+    return pl.Series(values, dtype=pl.Enum(values))[codes.astype(np.int64)]
 
 
 def _counts(events: pl.DataFrame, groups: Groups, type_: np.ndarray) -> dict[str, np.ndarray]:
