@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from bench import report
 from bench.contestants import PRODUCT, TASKS
@@ -16,17 +15,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="measured runs per side")
     parser.add_argument("--only", choices=TASKS, help="one task instead of all")
     arguments = parser.parse_args()
-    command = " ".join(["python -m bench", *sys.argv[1:]])
-    results: report.Results = {}
     for task in [TASKS[arguments.only]] if arguments.only else TASKS.values():
         for size in arguments.sizes:
-            results[task.name, size] = usages = compare(task, size, arguments.runs)
+            usages = compare(task, size, arguments.runs)
             ours = usages[PRODUCT].cpu_s
             ratios = ", ".join(
                 f"{ours / usages[rival].cpu_s:.2f} x the CPU of {rival}" for rival in task.rivals_at(size)
             )
             print(f"{task.name}, {size:g} million events: {PRODUCT} takes {ratios}; same answers", flush=True)
-            report.write(results, command=command, runs=arguments.runs)
+            report.write({(task.name, size): usages}, runs=arguments.runs)
     print(f"written: {report.PAGE}")
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
+from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench.contestants import MEMORY, MOST_MILLIONS, PRODUCT
 from bench.measure import Usage
 from visitgrain.runtime.machine import GIB, memory_bytes
 
 PAGE = Path("docs/generated/benchmark.md")
+KEPT = Path("build/bench/results.json")  # of every task and size measured here: a long benchmark is made in parts
 PACKAGES = ("pyspark", "delta-spark", "duckdb", "polars", "pyarrow")
 Results = dict[tuple[str, float], dict[str, Usage]]  # (task, million events) -> usage by side
 WORK = {
@@ -25,27 +29,38 @@ WORK = {
 }
 
 
-def write(results: Results, *, command: str, runs: int) -> None:
+def write(results: Results, *, runs: int) -> None:
+    """Adds `results` to those of earlier commands and writes the page of all of them."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    for (task, size), usages in results.items():
+        sides = {side: asdict(usage) for side, usage in usages.items()}
+        kept.setdefault(task, {})[f"{size:g}"] = {"day": str(date.today()), "runs": runs, "sides": sides}
+    KEPT.write_text(json.dumps(kept, indent=1))
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(results, command=command, runs=runs))
+    PAGE.write_text(page(kept))
 
 
-def page(results: Results, *, command: str, runs: int) -> str:
+def page(kept: dict[str, Any]) -> str:
     lines = [
         "# Benchmark",
         "",
-        f"Made by `{command}` on {date.today()}. {_machine()}. {_versions()}.",
+        f"Made by `make bench`. {_machine()}. {_versions()}.",
         "",
-        f"Medians of {runs} runs in turns, each side warm and in its own process; memory is the largest seen. CPU is "
+        "Medians of runs in turns, each side warm and in its own process; memory is the largest seen. CPU is "
         "user + system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up "
         "events of one month. "
         f"All sides read the same Parquet files; DuckDB may use {MEMORY}. After the runs every value of every row "
         "is compared between the sides (hash ids apart); a difference fails the benchmark. Polars holds everything in "
         f"memory and takes part up to {MOST_MILLIONS['polars']} million events.",
     ]
-    for task in dict.fromkeys(task for task, _ in results):
-        sizes = {size: usages for (name, size), usages in results.items() if name == task}
-        lines += ["", f"## {task}", "", WORK[task], "", *_table(sizes)]
+    for task, found in kept.items():
+        sizes = {
+            float(size): {side: Usage(**usage) for side, usage in of_size["sides"].items()}
+            for size, of_size in sorted(found.items(), key=lambda item: float(item[0]))
+        }
+        made = ", ".join(f"{size} M: {of_size['runs']} runs on {of_size['day']}" for size, of_size in found.items())
+        lines += ["", f"## {task}", "", WORK[task], "", f"({made})", "", *_table(sizes)]
         if len(sizes) > 1:
             lines += ["", _flatness(sizes)]
     return "\n".join(lines) + "\n"
