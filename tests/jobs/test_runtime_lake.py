@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
 from tests.jobs.runtime_world import CALLS, DAY, ROWS, calls
-from visitgrain.errors import ConfigError, GateRefused, InputMissing
+from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
+from visitgrain.runtime import delta_log
 from visitgrain.runtime.lake import Lake
 
 NEXT = DAY + timedelta(days=1)
@@ -157,6 +158,38 @@ def test_a_newer_reader_protocol_is_refused(spark, lake):
     fresh = Lake(spark, lake.store.root, "Asia/Shanghai")
     with pytest.raises(GateRefused, match="reader protocol 3"):
         fresh.read(CALLS)
+
+
+def test_a_long_log_is_read_from_a_checkpoint_by_everyone(spark, lake):
+    for call_id in range(25):
+        record = {"call_id": call_id, "day": DAY, "seconds": 1, "number": None, "labels": {"x": call_id}}
+        lake.append(CALLS, [record], run_id=f"r{call_id}")
+    assert list(log_of(lake).glob("*.checkpoint*.parquet"))
+    expected = list(range(25))
+    assert sorted(row.call_id for row in lake.read(CALLS).collect()) == expected
+    by_delta = spark.read.format("delta").load(lake.path(CALLS))
+    assert sorted(row.call_id for row in by_delta.collect()) == expected
+    lake.replace(CALLS, lake.empty(CALLS), window=(DAY, DAY), run_id="none")
+    assert spark.read.format("delta").load(lake.path(CALLS)).count() == lake.rows(CALLS) == 0
+
+
+def test_another_programs_commit_is_refused(spark, lake, monkeypatch):
+    """Between our look at the log and our commit somebody else commits: nothing of ours may follow."""
+    lake.append(CALLS, calls(spark, ROWS[:1]), run_id="r0")
+    staged = lake.stage(CALLS, calls(spark, ROWS[1:]), replaces=None)
+    calls(spark, ROWS[:1]).write.format("delta").mode("append").save(lake.path(CALLS))
+    lake.commit(staged, run_id="r1")  # control: a commit before ours began is nothing to refuse
+    staged = lake.stage(CALLS, calls(spark, ROWS[1:]), replaces=lambda day: True)
+    real = delta_log.DeltaTable
+
+    class Overtaken(real):
+        def create_write_transaction(self, *arguments, **more):
+            calls(spark, ROWS[:1]).write.format("delta").mode("overwrite").save(lake.path(CALLS))
+            return super().create_write_transaction(*arguments, **more)
+
+    monkeypatch.setattr(delta_log, "DeltaTable", Overtaken)
+    with pytest.raises(Locked, match="another program"):
+        lake.commit(staged, run_id="r2")
 
 
 def test_staging_is_fresh_each_time(spark, lake):

@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any
 
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 from visitgrain.errors import GateRefused, Locked
@@ -55,7 +56,7 @@ def verified_version(store: Store, table: Table) -> int:
             f"found is {newest if newest >= 0 else 'none'}. {_repair(store, table)}"
         )
     found = _rows_added(store, table, receipt["version"])
-    if None not in (found, receipt["rows"]) and found != receipt["rows"]:
+    if found is not None and found != receipt["rows"]:
         raise GateRefused(
             f"table {table.name}: version {receipt['version']} holds {found} new rows, run {receipt['run_id']} wrote "
             f"{receipt['rows']}. {_repair(store, table)}"
@@ -63,10 +64,8 @@ def verified_version(store: Store, table: Table) -> int:
     return newest
 
 
-def acknowledge(
-    store: Store, table: Table, *, version: int, rows: int | None, content_hash: str | None, run_id: str
-) -> None:
-    """Leave the receipt of the table's last write. `rows` None where a commit adds none of its own (a restore)."""
+def acknowledge(store: Store, table: Table, *, version: int, rows: int, content_hash: str, run_id: str) -> None:
+    """Leave the receipt of the table's last write."""
     content = {"table": table.name, "version": version, "rows": rows, "content_hash": content_hash, "run_id": run_id}
     store.write_json(_receipt(table), content)
 
@@ -129,13 +128,16 @@ def commit(
         RemoveAction(f.path, True, now, f.bytes, {table.partition: str(f.partition)} if table.partition else {})
         for f in removed
     ]
-    log.create_write_transaction(
-        actions,
-        mode="append",  # with remove actions beside the added ones: a replacement of exactly these files
-        schema=log.schema(),
-        partition_by=[table.partition] if table.partition else None,
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": run_id}, max_commit_retries=0),
-    )
+    try:
+        log.create_write_transaction(
+            actions,
+            mode="append",  # with remove actions beside the added ones: a replacement of exactly these files
+            schema=log.schema(),
+            partition_by=[table.partition] if table.partition else None,
+            commit_properties=CommitProperties(custom_metadata={"userMetadata": run_id}, max_commit_retries=0),
+        )
+    except CommitFailedError as error:
+        raise Locked(f"table {table.name}: another program committed meanwhile; stop it, run again") from error
     version = newest_version(store, table)
     if version != before + 1:
         raise Locked(f"table {table.name}: version {version} follows {before}; another program writes to it, stop that")
@@ -150,6 +152,7 @@ def create(store: Store, table: Table, *, schema_json: str, partition: str | Non
     now = int(time.time() * 1000)
     properties = {
         "delta.enableDeletionVectors": "false",
+        "delta.checkpointInterval": "20",  # a log is read from its last checkpoint on
         "delta.dataSkippingStatsColumns": ",".join(statistics_columns(table)),
     }
     actions = [

@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing
 from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import conformed, declared_schema
+from visitgrain.runtime.contract import OUTCOME, ROWS, conformed, declared_schema
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
@@ -120,8 +120,9 @@ class Lake:
             source = rows.hint("rebalance", table.partition) if spread and table.partition else rows
         else:
             source = rows.frame
-        reports = source.mapInArrow(writer, "report string").collect()
-        return checked(table, [Report.from_json(row["report"]) for row in reports], replaces, outcomes)
+        marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
+        reports = [Report.from_json(row["report"]) for row in source.mapInArrow(writer, "report string").collect()]
+        return checked(table, [Report(marked=marked), *reports], replaces, outcomes)
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
         """Make the staged rows those of the table. The same rows again are another version with the same hash."""

@@ -68,8 +68,7 @@ def _undeclared(report: Report, outcomes: Sequence[str]) -> Iterable[str]:
 def _outside(table: Table, report: Report, replaces: Partitions | None) -> Iterable[str]:
     if replaces is None or table.partition is None:
         return
-    # A null was reported above.
-    values = {file["partitionValues"][table.partition] for file in report.files} - {"None"}
+    values = {file["partitionValues"][table.partition] for file in report.files}
     if not all(replaces(date.fromisoformat(value)) for value in values):
         yield (
             f"rows outside the replaced {table.partition} values (the job writes days outside its span; see "

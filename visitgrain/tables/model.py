@@ -51,6 +51,8 @@ class Table(BaseModel):
         for name in (*self.key, *([self.partition] if self.partition else [])):
             if name not in names:
                 raise ValueError(f"table {self.name}: {name!r} is not one of its columns")
+        if self.partition and self.column(self.partition).nullable:
+            raise ValueError(f"table {self.name}: partition {self.partition!r} may be null; a row needs a place")
         return self
 
     @property

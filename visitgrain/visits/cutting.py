@@ -17,6 +17,7 @@ from visitgrain.visits.grouped import NEVER
 
 HOUR = 3_600_000_000  # times are microseconds
 LOGOUT = EVENT_TYPES.index("logout")
+_DECIDING = ("stream", "t", "type", "channel", "subscriber_id")  # what opens a visit depends on
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def cut(coded: pa.Table, rules: VisitRules) -> Cut:
     background = [EVENT_TYPES.index(name) for name in rules.background]
     foreground = ~np.isin(events["type"].to_numpy(), background)
     visit = np.full(events.height, -1)
-    opened, over_cap = _openings(events.filter(pl.Series(foreground)), rules)
+    opened, over_cap = _openings(events.select(_DECIDING).filter(pl.Series(foreground)), rules)
     visit[foreground] = np.cumsum(opened) - 1
     visit = _with_background(visit, foreground)
     inside = visit >= 0
