@@ -9,6 +9,7 @@ import pyarrow as pa
 
 BUCKETS = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
 BUCKETS_DDL = "bucket int, rows binary"
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")  # before the JVM copies it, and copies it again
 
 
 def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa.RecordBatch]:
@@ -45,7 +46,7 @@ def _as_binary(tables: Iterable[pa.Table]) -> pa.Array:
     """One value per table, all in one buffer."""
     sink, ends = pa.BufferOutputStream(), [0]
     for table in tables:
-        with pa.ipc.new_stream(sink, table.schema) as stream:
+        with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as stream:
             stream.write_table(table)
         ends.append(sink.tell())
     offsets = pa.array(ends, pa.int32()).buffers()[1]
