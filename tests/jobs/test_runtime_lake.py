@@ -89,8 +89,10 @@ def test_null_in_a_key_is_refused(spark, lake):
 def test_undeclared_outcome_is_refused_and_nothing_changes(spark, lake):
     lake.append(CALLS, calls(spark, ROWS[:1]), run_id="r0")
     marked = calls(spark).withColumn("_outcome", F.lit("strange"))
+    files = set(lake.store.local_path(CALLS.name).rglob("*.parquet"))
     with pytest.raises(GateRefused, match="outcome 'strange' is not declared"):
         lake.replace(CALLS, marked, window=(DAY, DAY), run_id="r1")
+    assert set(lake.store.local_path(CALLS.name).rglob("*.parquet")) == files
     assertDataFrameEqual(lake.read(CALLS), calls(spark, ROWS[:1]))
 
 
@@ -179,6 +181,10 @@ def test_another_programs_commit_is_refused(spark, lake, monkeypatch):
     staged = lake.stage(CALLS, calls(spark, ROWS[1:]), replaces=None)
     calls(spark, ROWS[:1]).write.format("delta").mode("append").save(lake.path(CALLS))
     lake.commit(staged, run_id="r1")  # control: a commit before ours began is nothing to refuse
+    staged = lake.stage(CALLS, calls(spark, ROWS[1:]), replaces=lambda day: True)
+    calls(spark, ROWS[:1]).write.format("delta").mode("append").save(lake.path(CALLS))
+    with pytest.raises(Locked, match="came while its rows were computed"):
+        lake.commit(staged, run_id="r2")  # it would remove rows that the computation never saw
     staged = lake.stage(CALLS, calls(spark, ROWS[1:]), replaces=lambda day: True)
     real = delta_log.DeltaTable
 

@@ -81,7 +81,7 @@ def _of_fixed_width(column: pa.Array) -> np.ndarray:
         column = pc.fill_null(column, 0)
     values = column.to_numpy()
     if values.dtype.kind == "f":
-        return values.astype(np.float64).view(np.uint64)
+        return (values.astype(np.float64) + 0.0).view(np.uint64)  # -0.0 becomes 0.0: they are equal
     return values.astype(np.int64).view(np.uint64)
 
 

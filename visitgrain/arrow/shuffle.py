@@ -16,7 +16,8 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
     """Rows of `tables` by bucket = `key` modulo `buckets`. `key` is a 64-bit integer: a hash, or the bucket itself."""
     for table in tables:
         bucket = (table[key].to_numpy().view(np.uint64) % np.uint64(buckets)).astype(np.uint16)
-        ordered = table.unify_dictionaries().combine_chunks().take(np.argsort(bucket, kind="stable"))
+        whole = _without_long_dictionaries(table.unify_dictionaries().combine_chunks(), buckets)
+        ordered = whole.take(np.argsort(bucket, kind="stable"))
         lengths = np.bincount(bucket, minlength=buckets)
         starts = np.cumsum(lengths) - lengths
         found = np.flatnonzero(lengths)
@@ -27,7 +28,25 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
 def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
     """All rows of the buckets in one table; None when there are none."""
     parts = [pa.ipc.open_stream(value.as_buffer()).read_all() for batch in batches for value in batch["rows"]]
-    return pa.concat_tables(parts) if parts else None
+    if not parts:
+        return None
+    mixed = [name for name in parts[0].column_names if len({part.schema.field(name).type for part in parts}) > 1]
+    return pa.concat_tables(_decoded(part, mixed) for part in parts)
+
+
+def _without_long_dictionaries(table: pa.Table, buckets: int) -> pa.Table:
+    """Each bucket carries the whole dictionary of a column: texts that hardly repeat are cheaper as they are."""
+    dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    long = [n for n in dictionaries if sum(len(c.dictionary) for c in table[n].chunks) * buckets > table.num_rows]
+    return _decoded(table, long)
+
+
+def _decoded(table: pa.Table, names: list[str]) -> pa.Table:
+    types = [
+        (f.name, f.type.value_type if f.name in names and pa.types.is_dictionary(f.type) else f.type)
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(types)) if names else table
 
 
 def gathered(tables: Iterable[pa.Table], *, rows: int) -> Iterator[pa.Table]:

@@ -120,6 +120,8 @@ class Attempt:
         accounted = totals.total()
         if accounted == self.rows_in:
             return
+        for output in staged.values():
+            self.lake.discard(output)
         listed = ", ".join(f"{outcome} {rows}" for outcome, rows in sorted(totals.items()))
         raise GateRefused(
             f"{self.rows_in} rows of {self.job.conserves} in, {accounted} accounted for ({listed}): "

@@ -1,4 +1,4 @@
-"""What a table's transaction log says, read without Spark: its newest version, damage, and what a commit wrote.
+"""A table's transaction log without Spark: its newest version, its files, damage; creating it, committing to it.
 
 Delta itself reads fewer rows without an error when a commit file is empty. So every acknowledged write leaves a receipt
 outside the table (`_receipts/<table>.json`), and `verified_version` compares the log with it before anyone reads.
@@ -106,19 +106,34 @@ def snapshot(store: Store, table: Table, version: int) -> Snapshot:
     names = ["path", "size_bytes", "num_records", *([f"partition.{partition}"] if partition else [])]
     actions = log.get_add_actions(flatten=True)
     columns = [actions.column(name).to_pylist() for name in names] if actions.num_rows else []
+    for path, _, rows, *_ in zip(*columns, strict=True):
+        if rows is None:
+            raise GateRefused(
+                f"table {table.name}: file {path} was committed without statistics, so its rows are not known; another "
+                "program wrote it. Delete the table's folder and run its job again"
+            )
     files = [DataFile(*row, *([] if partition else [None])) for row in zip(*columns, strict=True)]
     return Snapshot(version, log.protocol().min_reader_version, log.schema().to_json(), tuple(files))
 
 
 def commit(
-    store: Store, table: Table, *, added: Sequence[dict[str, Any]], removed: Sequence[DataFile], run_id: str
+    store: Store,
+    table: Table,
+    *,
+    upon: int,
+    added: Sequence[dict[str, Any]],
+    removed: Sequence[DataFile],
+    run_id: str,
 ) -> int:
-    """Make `added` (add actions of the protocol) replace `removed`, in one transaction; the new version.
+    """Make `added` (add actions of the protocol) replace `removed` of version `upon`, in one transaction.
+
+    Returns the new version.
 
     Raises Locked when somebody else committed meanwhile: the table's lock is held, so it was not visitgrain.
     """
     log = DeltaTable(store.path(table.name))
-    before = log.version()
+    if log.version() != upon:
+        raise Locked(f"table {table.name}: another program committed version {log.version()}; stop it, run again")
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(a["path"], a["size"], a["partitionValues"], a["modificationTime"], a["dataChange"], a["stats"])
@@ -138,23 +153,21 @@ def commit(
         )
     except CommitFailedError as error:
         raise Locked(f"table {table.name}: another program committed meanwhile; stop it, run again") from error
-    version = newest_version(store, table)
-    if version != before + 1:
-        raise Locked(f"table {table.name}: version {version} follows {before}; another program writes to it, stop that")
-    return version
+    return upon + 1
 
 
 def create(store: Store, table: Table, *, schema_json: str, partition: str | None, run_id: str) -> None:
     """Commit 0 of an empty table: declared schema with NOT NULL, partition, properties, lowest protocol.
 
-    Written as the open protocol describes, because Spark creates no table by path while SQL on files is off.
+    Written as the open protocol describes.
     """
     now = int(time.time() * 1000)
     properties = {
         "delta.enableDeletionVectors": "false",
         "delta.checkpointInterval": "20",  # a log is read from its last checkpoint on
-        "delta.dataSkippingStatsColumns": ",".join(statistics_columns(table)),
     }
+    if columns := statistics_columns(table):
+        properties["delta.dataSkippingStatsColumns"] = ",".join(columns)
     actions = [
         {
             "commitInfo": {

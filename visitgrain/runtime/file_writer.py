@@ -105,7 +105,9 @@ class FileWriter:
         """Rows to write, in the declared types; all others are counted by outcome."""
         names = table.column_names
         report.marked |= ROWS in names or OUTCOME in names
-        stands_for = table[ROWS].to_numpy().astype(np.int64) if ROWS in names else np.ones(table.num_rows, np.int64)
+        stands_for = (
+            table[ROWS].fill_null(0).to_numpy().astype(np.int64) if ROWS in names else np.ones(table.num_rows, np.int64)
+        )
         kept = table.select(self.schema.names)
         if OUTCOME not in names:
             report.outcomes[KEPT] += int(stands_for.sum())

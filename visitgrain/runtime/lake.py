@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
-from visitgrain.errors import ConfigError, GateRefused, InputMissing
+from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
 from visitgrain.runtime.contract import OUTCOME, ROWS, conformed, declared_schema
 from visitgrain.runtime.file_writer import FileWriter, Report
@@ -22,7 +22,7 @@ from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
 from visitgrain.runtime.locks import TableLocks, lock_folder
 from visitgrain.runtime.partitions import Partitions
-from visitgrain.runtime.staging import Staged, checked, writer_of
+from visitgrain.runtime.staging import Staged, writer_of
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
@@ -121,17 +121,33 @@ class Lake:
         else:
             source = rows.frame
         marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
+        upon = self.version(table)
         reports = [Report.from_json(row["report"]) for row in source.mapInArrow(writer, "report string").collect()]
-        return checked(table, [Report(marked=marked), *reports], replaces, outcomes)
+        staged = Staged.of(table, [Report(marked=marked), *reports], replaces, upon)
+        try:
+            staged.check(outcomes)
+        except GateRefused:
+            self.discard(staged)
+            raise
+        return staged
+
+    def discard(self, staged: Staged) -> None:
+        """Delete the files of a write that will not be committed."""
+        for file in staged.report.files:
+            self.store.remove_file(f"{staged.table.name}/{file['path']}")
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
         """Make the staged rows those of the table. The same rows again are another version with the same hash."""
         table, report = staged.table, staged.report
         with self.lock(table):
             version = self._ensure(table, run_id)
+            if staged.replaces and version != max(staged.upon, 0):
+                raise Locked(f"table {table.name}: version {version} came while its rows were computed; run again")
             removed = self._replaced(staged)
             if report.files or removed:
-                version = delta_log.commit(self.store, table, added=report.files, removed=removed, run_id=run_id)
+                version = delta_log.commit(
+                    self.store, table, upon=version, added=report.files, removed=removed, run_id=run_id
+                )
                 delta_log.acknowledge(
                     self.store,
                     table,
@@ -160,7 +176,9 @@ class Lake:
             return self.commit(self.stage(table, rows, replaces=None), run_id=run_id)
         writer = self._writer(table)
         batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
-        return self.commit(checked(table, [writer.write(iter(batches))], None, ()), run_id=run_id)
+        staged = Staged.of(table, [writer.write(iter(batches))], None, self.version(table))
+        staged.check(())
+        return self.commit(staged, run_id=run_id)
 
     def staging(self, name: str) -> str:
         """A fresh empty folder below the lake for temporary Parquet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
-from pyspark.sql import SparkSession, functions as F
+from pyspark.sql import SparkSession
 
 from visitgrain.arrow.rows import LISTING, FilePart, TableFiles
 from visitgrain.runtime.delta_log import DataFile
@@ -16,22 +16,27 @@ GROUP_ROWS = 500_000  # rows of files that one task brings together
 
 def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFiles:
     """`files` of the table at `root`."""
-    parts = tuple(_parts(root, files))
-    tasks = sum(file.bytes for file in files) // PART_BYTES + 1
-    listing = spark.createDataFrame([astuple(part) for part in parts], LISTING)
-    task = (F.col("number") * tasks / max(1, len(parts))).cast("int")
-    return TableFiles(listing.repartitionById(tasks, task), parts)
+    parts, tasks, filled = [], [], 0
+    for part, size in _parts(root, files):
+        parts.append(part)
+        tasks.append(filled // PART_BYTES)
+        filled += size
+    rows = [(*astuple(part), task) for part, task in zip(parts, tasks, strict=True)]
+    listing = spark.createDataFrame(rows, f"{LISTING}, task int")
+    return TableFiles(listing.repartitionById(filled // PART_BYTES + 1, "task"), tuple(parts))
 
 
-def _parts(root: str, files: Iterable[DataFile]) -> Iterator[FilePart]:
-    """Files in order of partition, large ones in parts, each with its group."""
+def _parts(root: str, files: Iterable[DataFile]) -> Iterator[tuple[FilePart, int]]:
+    """Files in order of partition, large ones in parts, each with its group; and the bytes of each part."""
     number, group, held, before = 0, 0, 0, None
     for file in sorted(files, key=lambda file: (str(file.partition), file.path)):
         if number and (file.partition != before or held + file.rows > GROUP_ROWS):
             group, held = group + 1, 0
         held, before = held + file.rows, file.partition
-        parts = max(1, file.bytes // PART_BYTES)
+        parts = max(1, -(-file.bytes // PART_BYTES))
         for part in range(parts):
             rows = file.rows if part == 0 else 0
-            yield FilePart(number, f"{root}/{file.path}", file.partition, part, parts, rows, group)
+            group += part > 0  # a part of a large file is enough for one task
+            found = FilePart(number, f"{root}/{file.path}", file.partition, part, parts, rows, group)
+            yield found, file.bytes // parts
             number += 1

@@ -15,7 +15,7 @@ DRIVER_MEMORY, DRIVER_JAVA = "spark.driver.memory", "spark.driver.extraJavaOptio
 def with_machine_defaults(options: Mapping[str, str], *, master: str | None) -> dict[str, str]:
     """`options`, with driver memory for a local master: a quarter of the machine's memory, 1 to 2.5 GiB.
 
-    The JVM plans, schedules and shuffles; rows are worked on by the Python workers, outside of it.
+    Events and visits are worked on by the Python workers, outside of the JVM; SQL over subscribers stays inside.
     """
     if DRIVER_MEMORY in options or not (master or "").startswith("local"):
         return dict(options)

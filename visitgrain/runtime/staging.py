@@ -22,11 +22,27 @@ class Staged:
     table: Table
     report: Report
     replaces: Partitions | None
+    upon: int  # version of the table before its rows were computed; -1 = it was not there
+
+    @classmethod
+    def of(cls, table: Table, reports: Iterable[Report], replaces: Partitions | None, upon: int) -> Staged:
+        """The reports of all tasks as one."""
+        total = Report()
+        for report in reports:
+            total.add(report)
+        return cls(table, total, replaces, upon)
 
     @property
     def outcomes(self) -> dict[str, int]:
         """Input rows by what became of them ('kept' alone without reserved columns)."""
         return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
+
+    def check(self, outcomes: Sequence[str]) -> None:
+        """Raises GateRefused when the rows may not enter the table. `outcomes`: those declared beside 'kept'."""
+        report = self.report
+        problems = [*_nulls(report), *_undeclared(report, outcomes), *_outside(self.table, report, self.replaces)]
+        if problems:
+            raise GateRefused(f"table {self.table.name}: {'; '.join(problems)}. Nothing was changed")
 
 
 def writer_of(table: Table, root: str, codec: str, function: Function | None) -> FileWriter:
@@ -40,17 +56,6 @@ def writer_of(table: Table, root: str, codec: str, function: Function | None) ->
         codec=codec,
         function=function,
     )
-
-
-def checked(table: Table, reports: Iterable[Report], replaces: Partitions | None, outcomes: Sequence[str]) -> Staged:
-    """The reports of all tasks as one. Raises GateRefused when the rows may not enter the table."""
-    report = Report()
-    for of_task in reports:
-        report.add(of_task)
-    problems = [*_nulls(report), *_undeclared(report, outcomes), *_outside(table, report, replaces)]
-    if problems:
-        raise GateRefused(f"table {table.name}: {'; '.join(problems)}. Nothing was changed")
-    return Staged(table, report, replaces)
 
 
 def _nulls(report: Report) -> Iterable[str]:

@@ -63,6 +63,10 @@ class Store:
     def make_folder(self, name: str) -> None:
         self._files.create_dir(f"{self._base}/{name}", recursive=True)
 
+    def remove_file(self, name: str) -> None:
+        if self.exists(name):
+            self._files.delete_file(f"{self._base}/{name}")
+
     def remove_folder(self, name: str) -> None:
         if self.exists(name):
             self._files.delete_dir(f"{self._base}/{name}")

@@ -29,7 +29,7 @@ class Column(BaseModel):
 
 
 class Table(BaseModel):
-    """One Delta table. `key` identifies a row; `partition` is the date column that `replaceWhere` replaces by."""
+    """One Delta table. `key` identifies a row; `partition` is the date column by whose values a write replaces rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,1 +1,1 @@
-"""Events -> visits. `cutting` and `measuring` are pure array code, `stages` brings them to Spark."""
+"""Events -> visits. `cutting` and `measuring` are array code, `device_visits` and `history` bring them to Spark."""

@@ -15,7 +15,7 @@ from visitgrain.visits.calendar_days import with_calendar
 from visitgrain.visits.cutting import cut
 from visitgrain.visits.measuring import measure
 
-# What `build` returns: device_visits but for the id, which Spark hashes, and the accounting.
+# What `build` returns: device_visits but for the id, which is hashed later, and the accounting.
 BUILT: tuple[Column, ...] = (
     col("first_event_id", "string", "event that opens the visit"),
     *[column for column in DEVICE_VISITS.columns if column.name != "visit_id"],

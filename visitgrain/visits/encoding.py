@@ -15,7 +15,6 @@ from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, EVENT_TYPES
 
 KINDS = ("crash", "unsubscribe")  # values of props['kind'] that visits count
 ABSENT = -1  # code of a null or unlisted enumeration value
-ENUMERATIONS = {"type": EVENT_TYPES, "channel": CHANNELS, "business": BUSINESSES, "kind": KINDS}
 NAMES = ("page", "campaign_id", "source_channel", "os", "app_version", "area_code")  # few distinct texts each
 _SAME = ("seq", "event_id", "subscriber_id", "device_id", "amount_fen", "points", *NAMES)  # as they are in `events`
 

@@ -60,11 +60,11 @@ def _runaways(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _packed_now(listing: Iterable[pa.RecordBatch], *, buckets: int) -> Iterator[pa.RecordBatch]:
-    return packed(starts_now(listing), key="subject", buckets=buckets)
+    return packed(starts_now(listing), key="key", buckets=buckets)
 
 
 def _packed_past(listing: Iterable[pa.RecordBatch], *, buckets: int, recent: int) -> Iterator[pa.RecordBatch]:
-    return packed(starts_past(listing, recent=recent), key="subject", buckets=buckets)
+    return packed(starts_past(listing, recent=recent), key="key", buckets=buckets)
 
 
 def _histories(batches: Iterable[pa.RecordBatch], *, groups: int) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.arrow.hashing import hash_values
+from visitgrain.arrow.hashing import hash_values, mix
 from visitgrain.arrow.rows import parts_of, read_part
 from visitgrain.expressions.exact import DAY_US
 from visitgrain.span import Span
@@ -25,6 +25,7 @@ STARTS = pa.schema(
         ("row", pa.int32()),
         ("by_device", pa.bool_()),
         ("subject", pa.int64()),
+        ("key", pa.int64()),  # of the shuffle
         ("t", pa.int64()),
         ("visit_id", pa.int64()),
     ]
@@ -97,12 +98,14 @@ def _starts(visits: pa.Table, group: int, file: int, row: np.ndarray) -> pa.Tabl
     """Rows of `visits` or `device_visits` in the columns of `STARTS`."""
     by_device = pc.is_null(visits["subscriber_id"])
     of_device = pa.array(hash_values(visits["device_id"]).view(np.int64))
+    subject = pc.if_else(by_device, of_device, visits["subscriber_id"]).combine_chunks()
     columns = {
         "group": pa.repeat(group, visits.num_rows),
         "file": pa.repeat(pa.scalar(file, pa.int32()), visits.num_rows),
         "row": pa.array(row.astype(np.int32)),
         "by_device": by_device,
-        "subject": pc.if_else(by_device, of_device, visits["subscriber_id"]),
+        "subject": subject,
+        "key": pa.array(mix(subject.to_numpy().view(np.uint64).copy()).view(np.int64)),
         "t": visits["start"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()),
         "visit_id": visits["visit_id"],
     }

@@ -49,6 +49,10 @@ def test_hashes_are_the_same_on_every_machine():
     assert hash_rows(table).tolist() == [5977822028676888856]
 
 
+def test_both_zeros_are_one_number():
+    assert len(set(hash_rows(pa.table({"x": [0.0, -0.0]})).tolist())) == 1
+
+
 def test_order_counts_among_columns_but_not_in_a_map():
     assert hash_rows(pa.table({"a": [1], "b": [2]}))[0] != hash_rows(pa.table({"a": [2], "b": [1]}))[0]
     maps = pa.array([[("a", 1.0), ("b", 2.0)], [("b", 2.0), ("a", 1.0)]], MAP)

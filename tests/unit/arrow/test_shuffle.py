@@ -28,6 +28,17 @@ def test_each_row_comes_out_once_in_the_bucket_of_its_key():
     assert unpacked(by_bucket[2])["page"].to_pylist() == ["page 1", "page 0"]
 
 
+def test_texts_that_hardly_repeat_are_not_sent_to_every_bucket():
+    """A dictionary goes into each bucket whole: 1,000 different pages in 50 buckets would be 50,000 texts."""
+    pages = [f"/shop/article/{number:032d}" for number in range(1000)]
+    table = pa.table({"key": pa.array(range(1000), pa.int64()), "page": pa.array(pages).dictionary_encode()})
+    few = rows(*range(7))
+    batches = list(packed([table, few], key="key", buckets=50))
+    assert sum(batch.nbytes for batch in batches) < 10 * sum(map(len, pages))
+    found = unpacked(batches)  # plain texts and dictionaries side by side
+    assert sorted(found["page"].to_pylist()) == sorted([*pages, *few["page"].to_pylist()])
+
+
 def test_nothing_unpacks_to_nothing():
     assert unpacked([]) is None
 
