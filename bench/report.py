@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
@@ -35,7 +36,12 @@ def write(results: Results, *, runs: int) -> None:
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     for (task, size), usages in results.items():
         sides = {side: asdict(usage) for side, usage in usages.items()}
-        kept.setdefault(task, {})[f"{size:g}"] = {"day": str(date.today()), "runs": runs, "sides": sides}
+        kept.setdefault(task, {})[f"{size:g}"] = {
+            "day": str(date.today()),
+            "commit": _commit(),
+            "runs": runs,
+            "sides": sides,
+        }
     KEPT.write_text(json.dumps(kept, indent=1))
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(kept))
@@ -45,7 +51,7 @@ def page(kept: dict[str, Any]) -> str:
     lines = [
         "# Benchmark",
         "",
-        f"Made by `make bench`. {_machine()}. {_versions()}.",
+        f"Made by `python -m bench`, each size of a task on the commit named with it. {_machine()}. {_versions()}.",
         "",
         "Medians of runs in turns, each side warm and in its own process; memory is the largest seen. CPU is "
         "user + system time of the whole process tree, JVM and Python workers included. Sizes are millions of made-up "
@@ -59,7 +65,10 @@ def page(kept: dict[str, Any]) -> str:
             float(size): {side: Usage(**usage) for side, usage in of_size["sides"].items()}
             for size, of_size in sorted(found.items(), key=lambda item: float(item[0]))
         }
-        made = ", ".join(f"{size} M: {of_size['runs']} runs on {of_size['day']}" for size, of_size in found.items())
+        made = ", ".join(
+            f"{size} M: {of_size['runs']} runs on {of_size['day']}, commit {of_size['commit']}"
+            for size, of_size in found.items()
+        )
         lines += ["", f"## {task}", "", WORK[task], "", f"({made})", "", *_table(sizes)]
         if len(sizes) > 1:
             lines += ["", _flatness(sizes)]
@@ -92,6 +101,12 @@ def _flatness(sizes: dict[float, dict[str, Usage]]) -> str:
         if side in sizes[large]
     ]
     return f"CPU per million events at {large:g} million against {small:g} million: {', '.join(changes)}."
+
+
+def _commit() -> str:
+    """What was measured; `+` where the working copy differs from it."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _machine() -> str:
