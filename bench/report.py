@@ -66,8 +66,7 @@ def page(kept: dict[str, Any]) -> str:
             for size, of_size in sorted(found.items(), key=lambda item: float(item[0]))
         }
         made = ", ".join(
-            f"{size} M: {of_size['runs']} runs on {of_size['day']}, commit {of_size['commit']}"
-            for size, of_size in found.items()
+            f"{size} M: {one['runs']} runs on {one['day']}, commit {one['commit']}" for size, one in found.items()
         )
         lines += ["", f"## {task}", "", WORK[task], "", f"({made})", "", *_table(sizes)]
         if len(sizes) > 1:
