@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+DAY_US = 86_400_000_000  # microseconds of 24 hours
+
 
 @dataclass(frozen=True, order=True)
 class Span:

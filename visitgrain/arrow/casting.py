@@ -1,7 +1,8 @@
-"""Types of a table, made the wanted ones."""
+"""Columns in other types and forms."""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 
@@ -16,6 +17,16 @@ def as_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for found, wanted in zip(table.schema, schema, strict=True)
     ]
     return table.cast(pa.schema([(field.name, field.type) for field in fields]))
+
+
+def by_code(coded: pa.DictionaryArray, of_value: np.ndarray, of_null: np.generic) -> np.ndarray:
+    """Per row: what `of_value` has for its value, in the order of the dictionary; `of_null` where there is none."""
+    return np.append(of_value, of_null)[coded.indices.fill_null(len(of_value)).to_numpy()]
+
+
+def micros(instants: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Microseconds since 1970."""
+    return instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
 
 
 def constant(text: str, rows: int) -> pa.DictionaryArray:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visitgrain.arrow.casting import by_code
+
 ROWS_AT_ONCE = 1 << 15  # keeps the arrays of one step in the processor's cache
 STEP = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: consecutive columns start far apart
 NULL = np.uint64(0x7FB5D329728EA185)
@@ -25,11 +27,7 @@ def hash_values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     coded = column.dictionary_encode()
-    of_value = _of_columns([coded.dictionary], len(coded.dictionary))
-    if not coded.null_count:
-        return of_value[coded.indices.to_numpy()]
-    codes = coded.indices.fill_null(len(of_value)).to_numpy()
-    return np.append(of_value, NULL)[codes]
+    return by_code(coded, _of_columns([coded.dictionary], len(coded.dictionary)), NULL)
 
 
 def mix(bits: np.ndarray) -> np.ndarray:
@@ -55,8 +53,7 @@ def _bits(column: pa.Array) -> np.ndarray:
     """64 bits that stand for each value; `NULL` for none."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        of_value = np.append(_bits(column.dictionary), NULL)
-        return of_value[column.indices.fill_null(len(column.dictionary)).to_numpy()]
+        return by_code(column, _bits(column.dictionary), NULL)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
         bits = _of_text(column)
     elif pa.types.is_map(kind) or pa.types.is_list(kind):

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Pack = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
 BUCKETS = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
-BUCKETS_DDL = "bucket int, rows binary"
+_DDL = "bucket int, rows binary"
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")  # before the JVM copies it, and copies it again
+
+
+def buckets_of(rows: int, *, each: int) -> int:
+    """How many buckets hold `rows` rows, about `each` of them in one; one at least."""
+    return -(-rows // each) or 1
+
+
+def packed_by(frame: DataFrame, pack: Pack) -> DataFrame:
+    """The rows that `pack` makes of the batches of `frame`, packed."""
+    return frame.mapInArrow(pack, _DDL)
+
+
+def exchanged(packed_rows: DataFrame, buckets: int) -> DataFrame:
+    """Packed rows, one partition per bucket: what `unpacked` takes in a worker."""
+    return packed_rows.repartitionById(buckets, "bucket")
 
 
 def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa.RecordBatch]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pyspark.sql import Column, functions as F
 
-DAY_US = 86_400_000_000
-
 
 def exact_mean(column: Column) -> Column:
     """Mean over the group with a resolution of six decimals; null where all are null."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import pyarrow as pa
@@ -41,13 +42,20 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def conformed(frame: DataFrame, table: Table, *, edge: str) -> DataFrame:
-    """Declared columns in declared order and type; reserved columns stay behind them. Raises GateRefused.
+    """Declared columns in declared order and type; reserved columns behind them. Raises as `check_columns` does."""
+    check_columns(frame.schema, table, edge=edge)
+    found, declared = _types(frame.schema), _types(declared_schema(table))
+    same = [F.col(n) if found[n] == t else F.col(n).cast(t).alias(n) for n, t in declared.items()]
+    return frame.select(*same, *_reserved_in(found, edge))
 
-    `edge` says whose frame it is: 'stored' or 'written'.
+
+def check_columns(schema: StructType, table: Table, *, edge: str) -> None:
+    """Raises GateRefused, with all problems, when `schema` has other columns than declared or types that lose values.
+
+    `edge` says whose schema it is: 'stored' or 'written'.
     """
-    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
-    declared = {field.name: field.dataType.simpleString() for field in declared_schema(table).fields}
-    reserved = [name for name in _RESERVED if name in found and edge == "written"]
+    found, declared = _types(schema), _types(declared_schema(table))
+    reserved = _reserved_in(found, edge)
     problems = [f"missing column {name} ({type_})" for name, type_ in declared.items() if name not in found]
     problems += [
         f"extra column {name} ({found[name]})" for name in found if name not in declared and name not in reserved
@@ -62,7 +70,7 @@ def conformed(frame: DataFrame, table: Table, *, edge: str) -> DataFrame:
         for name in reserved
         if found[name] not in _RESERVED[name]
     ]
-    if len(found) < len(frame.schema.fields):
+    if len(found) < len(schema.fields):
         problems.append("a column name occurs twice")
     if problems:
         fix = (
@@ -71,5 +79,11 @@ def conformed(frame: DataFrame, table: Table, *, edge: str) -> DataFrame:
             else "rebuild the table with this version (delete its folder first)"
         )
         raise GateRefused(f"table {table.name}, as {edge}: {'; '.join(problems)}. Declared in visitgrain/tables; {fix}")
-    same = [F.col(n) if found[n] == t else F.col(n).cast(t).alias(n) for n, t in declared.items()]
-    return frame.select(*same, *reserved)
+
+
+def _types(schema: StructType) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in schema.fields}
+
+
+def _reserved_in(names: Iterable[str], edge: str) -> list[str]:
+    return [name for name in _RESERVED if name in names and edge == "written"]

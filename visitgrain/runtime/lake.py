@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import OUTCOME, ROWS, conformed, declared_schema
+from visitgrain.runtime.contract import OUTCOME, ROWS, check_columns, conformed, declared_schema
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
@@ -80,8 +80,7 @@ class Lake:
             return self.empty(table)
         # The log names the files: asking Spark's Delta for them costs a second per new version of a table.
         paths = [f"{self.path(table)}/{file.path}" for file in found.files]
-        schema = StructType.fromJson(json.loads(found.schema_json))
-        stored = self.spark.read.schema(schema).option("basePath", self.path(table)).parquet(*paths)
+        stored = self.spark.read.schema(_schema(found)).option("basePath", self.path(table)).parquet(*paths)
         return conformed(stored, table, edge="stored")
 
     def empty(self, table: Table) -> DataFrame:
@@ -89,10 +88,11 @@ class Lake:
 
     def files(self, table: Table, window: Window | None = None, *, optional: bool = False) -> TableFiles:
         """The files of what `read` reads; large ones in parts. Raises what `read` raises."""
-        self.read(table, window, optional=optional)
-        snapshot = self._snapshot(table, window, optional=optional)
-        found = snapshot.files if snapshot else ()
-        return listed(self.spark, self.path(table), found)
+        found = self._snapshot(table, window, optional=optional)
+        if found is None or not found.files:
+            return listed(self.spark, self.path(table), ())
+        check_columns(_schema(found), table, edge="stored")
+        return listed(self.spark, self.path(table), found.files)
 
     def rows(self, table: Table, window: Window | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
@@ -123,13 +123,7 @@ class Lake:
         marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
         upon = self.version(table)
         reports = [Report.from_json(row["report"]) for row in source.mapInArrow(writer, "report string").collect()]
-        staged = Staged.of(table, [Report(marked=marked), *reports], replaces, upon)
-        try:
-            staged.check(outcomes)
-        except GateRefused:
-            self.discard(staged)
-            raise
-        return staged
+        return self._checked(Staged.of(table, [Report(marked=marked), *reports], replaces, upon), outcomes)
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
@@ -177,8 +171,7 @@ class Lake:
         writer = self._writer(table)
         batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
         staged = Staged.of(table, [writer.write(iter(batches))], None, self.version(table))
-        staged.check(())
-        return self.commit(staged, run_id=run_id)
+        return self.commit(self._checked(staged, ()), run_id=run_id)
 
     def staging(self, name: str) -> str:
         """A fresh empty folder below the lake for temporary Parquet."""
@@ -196,6 +189,15 @@ class Lake:
     def _writer(self, table: Table, function: Function | None = None) -> FileWriter:
         codec = str(self.spark.conf.get("spark.sql.parquet.compression.codec"))
         return writer_of(table, self.path(table), codec, function)
+
+    def _checked(self, staged: Staged, outcomes: Sequence[str]) -> Staged:
+        """`staged`, unless its rows may not enter the table: then its files go."""
+        try:
+            staged.check(outcomes)
+        except GateRefused:
+            self.discard(staged)
+            raise
+        return staged
 
     def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
         found = self._snapshot(staged.table, None, optional=False)
@@ -230,6 +232,10 @@ class Lake:
         schema = declared_schema(table).json()
         delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
         return 0
+
+
+def _schema(found: delta_log.Snapshot) -> StructType:
+    return StructType.fromJson(json.loads(found.schema_json))
 
 
 def is_wide(window: Window | None) -> bool:

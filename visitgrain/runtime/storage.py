@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyarrow.fs import FileSelector, FileSystem, FileType
+from pyarrow.fs import FileSelector, FileType
+
+from visitgrain.arrow.rows import filesystem
 
 
 class Store:
@@ -14,8 +16,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/") if "://" in root else str(Path(root).absolute())
-        # Hadoop says s3a where everyone else says s3.
-        self._files, self._base = FileSystem.from_uri(self.root.replace("s3a://", "s3://", 1))
+        self._files, self._base = filesystem(self.root)
 
     @property
     def is_local(self) -> bool:

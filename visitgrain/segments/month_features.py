@@ -9,9 +9,8 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.arrow.rows import TableFiles
 from visitgrain.catalogue.score_cards import REQUIRED, ScoreCard
-from visitgrain.expressions.exact import DAY_US
 from visitgrain.segments.visit_sums import SUMS, sums_of_visits
-from visitgrain.span import Span
+from visitgrain.span import DAY_US, Span
 from visitgrain.tables.segmentation import MONTH_FEATURES
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, IN_SERVICE
 

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import mix
 from visitgrain.arrow.maps import numbers_by_key
 from visitgrain.arrow.rows import TableFiles, parts_of, read_part
-from visitgrain.arrow.shuffle import BUCKETS_DDL, packed, unpacked
+from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.score_cards import THOUSANDTHS
-from visitgrain.expressions.exact import DAY_US
+from visitgrain.span import DAY_US
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS
 
 VISITS_PER_TASK = 1_000_000
@@ -38,12 +39,12 @@ def sums_of_visits(visits: TableFiles, purposes: tuple[str, ...]) -> DataFrame:
     """One row per subscriber, null included: `visits`, the columns of `SUMS`, `_gaps` and `_gap_us` (number and sum of
     the gaps), `_last_us` (latest start), `_channel_<name>` (visits) and `_score_<purpose>`.
     """
-    buckets = -(-visits.rows // VISITS_PER_TASK) or 1
+    buckets = buckets_of(visits.rows, each=VISITS_PER_TASK)
     pack = partial(_packed, purposes=purposes, buckets=buckets)
-    gathered = visits.listing.mapInArrow(pack, BUCKETS_DDL).repartitionById(buckets, "bucket")
+    by_subscriber = exchanged(packed_by(visits.listing, pack), buckets)
     whole = ["subscriber_id", "visits", *SUMS, "_gaps", "_gap_us", "_last_us", *(f"_channel_{n}" for n in CHANNELS)]
     types = {**dict.fromkeys(whole, "bigint"), **{f"_score_{name}": "double" for name in purposes}}
-    return gathered.mapInArrow(
+    return by_subscriber.mapInArrow(
         partial(_summed, purposes=purposes), ", ".join(f"{name} {type_}" for name, type_ in types.items())
     )
 
@@ -61,7 +62,7 @@ def _narrow(visits: pa.Table, purposes: tuple[str, ...]) -> pa.Table:
         "key": mix(subscriber).view(np.int64),
         "subscriber_id": visits["subscriber_id"],
         "channel": visits["channel"],
-        "last_us": visits["start"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()),
+        "last_us": micros(visits["start"]),
         "gap_us": pc.round(pc.multiply(visits["gap_days"], float(DAY_US))).cast(pa.int64()),
         **{name: visits[source] for name, source in SUMS.items()},
     }

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.rows import ArrowRows, TableFiles, parts_of, read_part
-from visitgrain.arrow.shuffle import BUCKETS_DDL, gathered, packed, unpacked
+from visitgrain.arrow.shuffle import buckets_of, exchanged, gathered, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.span import Span
@@ -32,9 +32,9 @@ def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span) -> Arro
     The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.
     """
     target = span.widened(before=1)
-    buckets = -(-events.rows // EVENTS_PER_TASK) or 1
+    buckets = buckets_of(events.rows, each=EVENTS_PER_TASK)
     pack = partial(_packed, rules=spec.visit_rules, buckets=buckets)
-    by_stream = events.listing.mapInArrow(pack, BUCKETS_DDL).repartitionById(buckets, "bucket")
+    by_stream = exchanged(packed_by(events.listing, pack), buckets)
     cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=target.start, last=target.end)
     return ArrowRows(by_stream, cut)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visitgrain.arrow.casting import by_code, micros
 from visitgrain.arrow.hashing import hash_values, mix
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, EVENT_TYPES
@@ -41,13 +42,13 @@ def to_coded_events(events: pa.Table, *, rules: VisitRules) -> pa.Table:
     if keyed:
         stream = hash_values(events["visit_key"])
         filtered = pc.coalesce(filtered, pc.if_else(pc.is_null(events["visit_key"]), "no_key", None))
-        received = _micros(events["received_time"])
+        received = micros(events["received_time"])
     else:
         stream = mix(hash_values(events["device_id"]) + channel.astype(np.uint64))
         received = pa.nulls(events.num_rows)
     columns = {
         "stream": stream.view(np.int64),
-        "t": _micros(events["event_time"]),
+        "t": micros(events["event_time"]),
         "type": code(events["event_type"], EVENT_TYPES),
         "channel": channel,
         "business": code(events["business"], BUSINESSES),
@@ -65,9 +66,4 @@ def code(column: pa.ChunkedArray, values: tuple[str, ...]) -> np.ndarray:
         column = column.dictionary_encode()
     coded = column.unify_dictionaries().combine_chunks()
     positions = pc.index_in(coded.dictionary, value_set=pa.array(values, coded.dictionary.type))
-    of_value = np.append(positions.fill_null(ABSENT).to_numpy().astype(np.int8), np.int8(ABSENT))
-    return of_value[coded.indices.fill_null(len(coded.dictionary)).to_numpy()]
-
-
-def _micros(instants: pa.ChunkedArray) -> pa.ChunkedArray:
-    return instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return by_code(coded, positions.fill_null(ABSENT).to_numpy().astype(np.int8), np.int8(ABSENT))

@@ -5,7 +5,7 @@ Only starts of visits cross the shuffle; the other columns go from file to file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -14,11 +14,10 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.arrow.casting import constant
 from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles, parts_of, read_part
-from visitgrain.arrow.shuffle import BUCKETS_DDL, packed, unpacked
+from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.score_cards import score_versions
-from visitgrain.expressions.exact import DAY_US
-from visitgrain.span import Span
+from visitgrain.span import DAY_US, Span
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_DAYS, VISITS
 from visitgrain.visits.scores import visit_scores
 from visitgrain.visits.starts import earliest_needed, starts_now, starts_past, with_history
@@ -33,12 +32,12 @@ def to_visits(device_visits: TableFiles, visits: TableFiles, *, spec: Catalogue,
 
     A visit belongs to the history of its subscriber, else of its device. Order within a subject: (start, visit_id).
     """
-    buckets = -(-(device_visits.rows + visits.rows) // STARTS_PER_TASK) or 1
-    now = device_visits.listing.mapInArrow(partial(_packed_now, buckets=buckets), BUCKETS_DDL)
-    pack_past = partial(_packed_past, buckets=buckets, recent=earliest_needed(span))
-    by_subject = now.unionByName(visits.listing.mapInArrow(pack_past, BUCKETS_DDL)).repartitionById(buckets, "bucket")
-    groups = device_visits.groups
-    by_group = by_subject.mapInArrow(partial(_histories, groups=groups), BUCKETS_DDL).repartitionById(groups, "bucket")
+    buckets, groups = buckets_of(device_visits.rows + visits.rows, each=STARTS_PER_TASK), device_visits.groups
+    before = partial(starts_past, recent=earliest_needed(span))
+    now = packed_by(device_visits.listing, partial(_packed, starts=starts_now, buckets=buckets))
+    past = packed_by(visits.listing, partial(_packed, starts=before, buckets=buckets))
+    by_subject = exchanged(now.unionByName(past), buckets)
+    by_group = exchanged(packed_by(by_subject, partial(_histories, groups=groups)), groups)
     return {
         VISITS.name: ArrowRows(by_group, partial(_with_columns, files=device_visits.files, spec=spec)),
         QUARANTINED_VISITS.name: ArrowRows(device_visits.listing, _runaways),
@@ -59,12 +58,10 @@ def _runaways(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield visits.rename_columns(columns).filter(pc.is_valid(visits["runaway"]))
 
 
-def _packed_now(listing: Iterable[pa.RecordBatch], *, buckets: int) -> Iterator[pa.RecordBatch]:
-    return packed(starts_now(listing), key="key", buckets=buckets)
-
-
-def _packed_past(listing: Iterable[pa.RecordBatch], *, buckets: int, recent: int) -> Iterator[pa.RecordBatch]:
-    return packed(starts_past(listing, recent=recent), key="key", buckets=buckets)
+def _packed(
+    listing: Iterable[pa.RecordBatch], *, starts: Callable[..., Iterator[pa.Table]], buckets: int
+) -> Iterator[pa.RecordBatch]:
+    return packed(starts(listing), key="key", buckets=buckets)
 
 
 def _histories(batches: Iterable[pa.RecordBatch], *, groups: int) -> Iterator[pa.RecordBatch]:

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import hash_values, mix
 from visitgrain.arrow.rows import parts_of, read_part
-from visitgrain.expressions.exact import DAY_US
-from visitgrain.span import Span
+from visitgrain.span import DAY_US, Span
 
 FREQUENCY_DAYS = 30
 NOWHERE = -1  # group, file and row of a visit of an earlier run
@@ -106,7 +106,7 @@ def _starts(visits: pa.Table, group: int, file: int, row: np.ndarray) -> pa.Tabl
         "by_device": by_device,
         "subject": subject,
         "key": pa.array(mix(subject.to_numpy().view(np.uint64).copy()).view(np.int64)),
-        "t": visits["start"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()),
+        "t": micros(visits["start"]),
         "visit_id": visits["visit_id"],
     }
     return pa.table(columns, schema=STARTS)
