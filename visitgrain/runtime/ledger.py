@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deltalake import DeltaTable
-
 import visitgrain
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.job import Job
@@ -59,11 +57,15 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """All rows, oldest first; none when nothing ran yet."""
-        if delta_log.verified_version(self._store, RUN_LEDGER) == delta_log.NO_VERSION:
+        version = delta_log.verified_version(self._store, RUN_LEDGER)
+        if version == delta_log.NO_VERSION:
             return []
-        rows = DeltaTable(self._store.path(RUN_LEDGER.name)).to_pyarrow_table().to_pylist(maps_as_pydicts="strict")
         names = [field.name for field in fields(Entry)]
-        return sorted((Entry(**{n: row[n] for n in names}) for row in rows), key=lambda entry: entry.started_at)
+        # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
+        files = delta_log.snapshot(self._store, RUN_LEDGER, version).files
+        tables = [self._store.read_parquet(f"{RUN_LEDGER.name}/{file.path}", names) for file in files]
+        rows = [row for table in tables for row in table.to_pylist(maps_as_pydicts="strict")]
+        return sorted((Entry(**row) for row in rows), key=lambda entry: entry.started_at)
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType
 
 from visitgrain.arrow.rows import filesystem
@@ -60,6 +62,10 @@ class Store:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         self.write_text(name, json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+
+    def read_parquet(self, name: str, columns: list[str]) -> pa.Table:
+        with pq.ParquetFile(f"{self._base}/{name}", filesystem=self._files) as file:
+            return file.read(columns=columns)
 
     def make_folder(self, name: str) -> None:
         self._files.create_dir(f"{self._base}/{name}", recursive=True)
