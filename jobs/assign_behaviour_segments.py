@@ -10,7 +10,7 @@ JOB = Job(
     name="assign_behaviour_segments",
     summary="Gives every subscriber with a visit one of 27 segments of recency, frequency and value.",
     grain="month",
-    reads=(month_of(MONTH_FEATURES), month_of(SEGMENT_CUT_POINTS)),
+    reads=(month_of(MONTH_FEATURES, as_files=True), month_of(SEGMENT_CUT_POINTS, as_files=True)),
     writes=(BEHAVIOUR_SEGMENTS,),
     transform=assign_segments,
     spec=lambda catalogue: catalogue.segment_models["behaviour"],

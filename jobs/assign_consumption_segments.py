@@ -10,7 +10,7 @@ JOB = Job(
     name="assign_consumption_segments",
     summary="Gives every subscriber in service one of 27 segments of age, ARPU and data use, or a reason.",
     grain="month",
-    reads=(month_of(MONTH_FEATURES), month_of(SEGMENT_CUT_POINTS)),
+    reads=(month_of(MONTH_FEATURES, as_files=True), month_of(SEGMENT_CUT_POINTS, as_files=True)),
     writes=(CONSUMPTION_SEGMENTS,),
     transform=assign_segments,
     spec=lambda catalogue: catalogue.segment_models["consumption"],

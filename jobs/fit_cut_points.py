@@ -10,7 +10,7 @@ JOB = Job(
     name="fit_cut_points",
     summary="Takes each axis' cut points from the catalogue, from their first fit, or fits them on the month's base.",
     grain="month",
-    reads=(month_of(MONTH_FEATURES), until(SEGMENT_CUT_POINTS, optional=True)),
+    reads=(month_of(MONTH_FEATURES, as_files=True), until(SEGMENT_CUT_POINTS, optional=True, as_files=True)),
     writes=(SEGMENT_CUT_POINTS,),
     transform=fit_cut_points,
     spec=lambda catalogue: catalogue.segment_models,

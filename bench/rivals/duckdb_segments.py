@@ -12,7 +12,7 @@ import duckdb
 from bench.rivals.duckdb_visits import DAY_US, LOCAL_US
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.segment_models import Axis, SegmentModel
-from visitgrain.segments.month_features import SUMS
+from visitgrain.segments.subscriber_parts import SUMS
 from visitgrain.tables.segmentation import BEHAVIOUR_SEGMENTS, CONSUMPTION_SEGMENTS, MONTH_FEATURES
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, IN_SERVICE
 

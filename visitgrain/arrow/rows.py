@@ -84,14 +84,22 @@ def parts_of(listing: Iterable[pa.RecordBatch]) -> Iterator[FilePart]:
 def read_part(file: FilePart, columns: Sequence[str], *, dictionaries: Sequence[str] = ()) -> pa.Table:
     """The rows of a part. The value of the partition is not in the file, but in a folder's name `column=value`.
 
-    `dictionaries` names text columns to be read as a dictionary and a code per row.
+    `dictionaries` names columns whose texts (of a map: whose keys) are read as a dictionary and a code per row.
     """
     files, path = filesystem(file.path)
     partition = path.rpartition("/")[0].rpartition("/")[2].partition("=")[0] if file.partition else None
     wanted = [name for name in columns if name != partition]
-    with pq.ParquetFile(path, filesystem=files, read_dictionary=list(dictionaries)) as opened:
+    metadata = pq.read_metadata(path, filesystem=files)
+    coded = [leaf.path for leaf in _leaves(metadata.schema) if leaf.path.partition(".")[0] in dictionaries]
+    with pq.ParquetFile(path, filesystem=files, metadata=metadata, read_dictionary=coded) as opened:
         groups = range(file.part, opened.num_row_groups, file.parts)
         table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
     if partition in columns:
         table = table.append_column(partition, pa.repeat(pa.scalar(file.partition, pa.date32()), table.num_rows))
     return table.select(columns)
+
+
+def _leaves(schema: pq.ParquetSchema) -> list[pq.ColumnSchema]:
+    """Columns of texts, also within others."""
+    leaves = [schema.column(place) for place in range(len(schema))]
+    return [leaf for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]

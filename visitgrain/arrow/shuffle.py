@@ -33,6 +33,11 @@ def exchanged(packed_rows: DataFrame, buckets: int) -> DataFrame:
     return packed_rows.repartitionById(buckets, "bucket")
 
 
+def also_empty(packed_rows: DataFrame) -> DataFrame:
+    """One value without rows more, in bucket 0: whoever takes that bucket is called also when there are no rows."""
+    return packed_rows.unionByName(packed_rows.sparkSession.createDataFrame([(0, b"")], _DDL))
+
+
 def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa.RecordBatch]:
     """Rows of `tables` by bucket = `key` modulo `buckets`. `key` is a 64-bit integer: a hash, or the bucket itself."""
     for table in tables:
@@ -47,12 +52,16 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
 
 
 def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
-    """All rows of the buckets in one table; None when there are none."""
-    parts = [pa.ipc.open_stream(value.as_buffer()).read_all() for batch in batches for value in batch["rows"]]
+    """All rows of the buckets in one table, null in the columns that a part lacks; None when there are no parts."""
+    buffers = (value.as_buffer() for batch in batches for value in batch["rows"])
+    parts = [pa.ipc.open_stream(buffer).read_all() for buffer in buffers if buffer.size]
     if not parts:
         return None
-    mixed = [name for name in parts[0].column_names if len({part.schema.field(name).type for part in parts}) > 1]
-    return pa.concat_tables(_decoded(part, mixed) for part in parts)
+    types: dict[str, set[pa.DataType]] = {}
+    for field in (field for part in parts for field in part.schema):
+        types.setdefault(field.name, set()).add(field.type)
+    mixed = [name for name, found in types.items() if len(found) > 1]
+    return pa.concat_tables([_decoded(part, mixed) for part in parts], promote_options="default")
 
 
 def _without_long_dictionaries(table: pa.Table, buckets: int) -> pa.Table:

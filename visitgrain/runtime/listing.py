@@ -22,8 +22,10 @@ def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFi
         tasks.append(filled // PART_BYTES)
         filled += size
     rows = [(*astuple(part), task) for part, task in zip(parts, tasks, strict=True)]
-    listing = spark.createDataFrame(rows, f"{LISTING}, task int")
-    return TableFiles(listing.repartitionById(filled // PART_BYTES + 1, "task"), tuple(parts))
+    listing, count = spark.createDataFrame(rows, f"{LISTING}, task int"), filled // PART_BYTES + 1
+    # One task needs no shuffle.
+    spread = listing.repartitionById(count, "task") if count > 1 else listing.coalesce(1)
+    return TableFiles(spread, tuple(parts))
 
 
 def _parts(root: str, files: Iterable[DataFile]) -> Iterator[tuple[FilePart, int]]:

@@ -2,116 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time, timedelta
+from functools import partial
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from pyspark.sql import Column, DataFrame, functions as F
+import numpy as np
+import polars as pl
+import pyarrow as pa
 
-from visitgrain.arrow.rows import TableFiles
-from visitgrain.catalogue.score_cards import REQUIRED, ScoreCard
-from visitgrain.segments.visit_sums import SUMS, sums_of_visits
+from visitgrain.arrow.maps import map_of_columns
+from visitgrain.arrow.rows import ArrowRows, TableFiles
+from visitgrain.catalogue.score_cards import REQUIRED, THOUSANDTHS
+from visitgrain.segments.subscriber_parts import (
+    Asked,
+    of_orders,
+    of_snapshot,
+    of_snapshot_before,
+    of_visit_days,
+    of_visits,
+    parts_of_subscribers,
+    subscribers,
+)
 from visitgrain.span import DAY_US, Span
 from visitgrain.tables.segmentation import MONTH_FEATURES
-from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, IN_SERVICE
+from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS
 
-COMPLETED = ("paid", "fulfilled", "cancelled")  # an order cancelled after payment was completed first
-ACTIVE_DAYS, VISITS_30D, GAPS, GAP_US, LAST_US = "_active_days", "_visits_30d", "_gaps", "_gap_us", "_last_us"
+
+class Purposes(NamedTuple):
+    """What month features need of the catalogue: the purposes of the score cards, and the zone of a month's end."""
+
+    purposes: tuple[str, ...]
+    zone: str
 
 
 def summarise_months(
     visits: TableFiles,
-    visit_days: DataFrame,
-    subscriber_month: DataFrame,
-    snapshot_before: DataFrame,
-    orders: DataFrame,
+    visit_days: TableFiles,
+    subscriber_month: TableFiles,
+    snapshot_before: TableFiles,
+    orders: TableFiles,
     *,
-    spec: Mapping[str, ScoreCard],
+    spec: Purposes,
     span: Span,
-) -> DataFrame:
+) -> ArrowRows:
     """One row per subscriber with a visit that starts in the month or a snapshot of it.
 
     Visits that nobody is known for make one row of outcome 'anonymous' which is counted, not written.
     """
-    joined = (
-        sums_of_visits(visits, tuple(spec))
-        .join(_of_snapshot(subscriber_month, span), on="subscriber_id", how="full")
-        .join(_active_days(visit_days, span), on="subscriber_id", how="left")
-        .join(_fee_before(snapshot_before), on="subscriber_id", how="left")
-        .join(_ordered_businesses(orders), on="subscriber_id", how="left")
+    sources = (
+        (visits, of_visits),
+        (visit_days, of_visit_days),
+        (subscriber_month, of_snapshot),
+        (snapshot_before, of_snapshot_before),
+        (orders, of_orders),
     )
-    features = _features(tuple(spec), span)
-    return joined.select(
-        *[features.get(name, F.col(name)).alias(name) for name in MONTH_FEATURES.column_names],
-        F.coalesce("visits", F.lit(0)).cast("bigint").alias("_rows"),
-        F.when(F.col("subscriber_id").isNull(), "anonymous").otherwise("kept").alias("_outcome"),
-    )
+    asked = Asked(spec.purposes, span)
+    by_subscriber = parts_of_subscribers(sources, asked)
+    return ArrowRows(by_subscriber, partial(_features, asked=asked, zone=spec.zone))
 
 
-def _of_snapshot(snapshots: DataFrame, span: Span) -> DataFrame:
-    age = F.coalesce(F.lit(span.month.year) - F.col("birth_year"), F.col("age"))
-    return snapshots.select(
-        "subscriber_id",
-        age.alias("age"),
-        "arpu_fen",
-        "dou_mb",
-        "plan_id",
-        "plan_fee_fen",
-        F.col("status").isin(*IN_SERVICE).alias("in_service"),
-        F.lit(True).alias("has_snapshot"),
-    )
+def _features(batches: Iterable[pa.RecordBatch], *, asked: Asked, zone: str) -> Iterator[pa.Table]:
+    found = subscribers(batches, asked)
+    if found is not None:
+        yield features(found, asked, zone)
 
 
-def _active_days(visit_days: DataFrame, span: Span) -> DataFrame:
-    """Days as bits of one number: no distinct. A visit over midnight counts on both days, each in its own month."""
-    active = (F.col("active_events") > 0) & F.col("day").between(span.start, span.end)
-    bits = F.bit_or(F.expr("shiftleft(1L, day(day) - 1)"))
-    return (
-        visit_days.filter(F.col("subscriber_id").isNotNull() & active)
-        .groupBy("subscriber_id")
-        .agg(F.bit_count(bits).alias(ACTIVE_DAYS))
-    )
+def features(found: pl.DataFrame, asked: Asked, zone: str) -> pa.Table:
+    """Rows of `month_features` and the reserved columns from one merged row per subscriber, null included."""
+    rows = found.filter((pl.col("visits") > 0) | (pl.col("_snapshots") > 0))
+    scores = {name: rows[f"_score_{name}"].to_numpy() / THOUSANDTHS for name in asked.purposes}
+    computed = {
+        "month": pa.repeat(pa.scalar(asked.span.month), rows.height),
+        "active_days": rows["_days"].bitwise_count_ones().fill_null(0).to_arrow(),
+        **_intervals(rows, asked.span, zone),
+        "score": map_of_columns(scores),
+        "score_per_visit": _per_visit(rows, scores[REQUIRED]),
+        "business_events": map_of_columns(_counts(rows, "_business_", BUSINESSES)),
+        "channel_visits": map_of_columns(_counts(rows, "_channel_", CHANNELS)),
+        "in_service": rows["in_service"].fill_null(False).to_arrow(),
+        "has_snapshot": (rows["_snapshots"] > 0).to_arrow(),
+        "plan_downgraded": (rows["plan_fee_fen"] < rows["_fee_before"]).fill_null(False).to_arrow(),
+        "ordered_businesses": _names_of_bits(rows["_ordered"].fill_null(0)),
+        "_rows": rows["visits"].to_arrow(),
+        "_outcome": rows["subscriber_id"].is_null().replace_strict({True: "anonymous", False: "kept"}).to_arrow(),
+    }
+    plain = rows.to_arrow()
+    names = [*MONTH_FEATURES.column_names, "_rows", "_outcome"]
+    return pa.table({name: computed[name] if name in computed else plain[name] for name in names})
 
 
-def _fee_before(snapshots: DataFrame) -> DataFrame:
-    return snapshots.select("subscriber_id", F.col("plan_fee_fen").alias("_fee_before"))
-
-
-def _ordered_businesses(orders: DataFrame) -> DataFrame:
-    completed = orders.filter(F.col("subscriber_id").isNotNull() & F.col("status").isin(*COMPLETED))
-    names = [F.when(F.max(F.col("business") == name), F.lit(name)) for name in sorted(BUSINESSES)]
-    return completed.groupBy("subscriber_id").agg(F.array_compact(F.array(*names)).alias("ordered_businesses"))
-
-
-def _features(purposes: tuple[str, ...], span: Span) -> dict[str, Column]:
-    """The columns that are more than a rename, by name."""
-    midnight = F.unix_micros(F.lit(span.end + timedelta(days=1)).cast("timestamp"))
-    open_interval = midnight - F.col(LAST_US)
-    gap_sum = F.coalesce(GAP_US, F.lit(0))
+def _intervals(rows: pl.DataFrame, span: Span, zone: str) -> dict[str, pa.Array]:
+    """numpy divides; polars would multiply by the inverse, which differs in the last bit."""
+    end = datetime.combine(span.end + timedelta(days=1), time.min, ZoneInfo(zone))
+    gaps, gap_us = rows["_gaps"].to_numpy(), rows["_gap_us"].to_numpy()
+    open_us = int(end.timestamp()) * 1_000_000 - rows["_last_us"].fill_null(0).to_numpy()
+    mean_gap = gap_us / DAY_US / np.maximum(gaps, 1)
     return {
-        "month": F.lit(span.month),
-        "visits": _count("visits"),
-        "active_days": _count(ACTIVE_DAYS),
-        "recency_days": open_interval / F.lit(float(DAY_US)),
-        "mean_gap_days": F.try_divide(F.col(GAP_US) / F.lit(float(DAY_US)), F.col(GAPS)),
+        "recency_days": _where_visited(rows, open_us / DAY_US),
+        "mean_gap_days": pa.array(mean_gap, mask=gaps == 0),
         # The interval that the month's end cuts off counts as one more: without it a lone visit would have no mean.
-        "mean_interval_days": (gap_sum + open_interval) / F.lit(float(DAY_US)) / (F.col(GAPS) + 1),
-        "mean_visits_30d": F.col(VISITS_30D) / F.col("visits"),
-        "score": _map({name: F.coalesce(f"_score_{name}", F.lit(0.0)) for name in purposes}),
-        "score_per_visit": F.col(f"_score_{REQUIRED}") / F.col("visits"),
-        **{name: _count(name) for name in SUMS if not name.startswith("_")},
-        **{name: F.coalesce(name, F.lit(0)).cast("bigint") for name in ("duration_s", "paid_fen")},
-        "business_events": _map({name: _count(f"_business_{name}") for name in BUSINESSES}),
-        "channel_visits": _map({name: _count(f"_channel_{name}") for name in CHANNELS}),
-        **{name: F.coalesce(name, F.lit(False)) for name in ("in_service", "has_snapshot")},
-        "plan_downgraded": F.coalesce(F.col("plan_fee_fen") < F.col("_fee_before"), F.lit(False)),
-        "ordered_businesses": F.coalesce("ordered_businesses", F.array().cast("array<string>")),
+        "mean_interval_days": _where_visited(rows, (gap_us + open_us) / DAY_US / (gaps + 1)),
+        "mean_visits_30d": _per_visit(rows, rows["_visits_30d"].to_numpy()),
     }
 
 
-def _count(name: str) -> Column:
-    """0 where there is nothing. Sums over all anonymous visits may pass an int: not written, so null is fine."""
-    return F.coalesce(F.col(name), F.lit(0)).try_cast("int")
+def _per_visit(rows: pl.DataFrame, values: np.ndarray) -> pa.Array:
+    return _where_visited(rows, values / np.maximum(rows["visits"].to_numpy(), 1))
 
 
-def _map(columns: dict[str, Column]) -> Column:
-    return F.create_map(*[part for name, column in columns.items() for part in (F.lit(name), column)])
+def _where_visited(rows: pl.DataFrame, values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=rows["visits"].to_numpy() == 0)
+
+
+def _counts(rows: pl.DataFrame, prefix: str, names: Iterable[str]) -> dict[str, np.ndarray]:
+    return {name: rows[f"{prefix}{name}"].to_numpy() for name in names}
+
+
+def _names_of_bits(bits: pl.Series) -> pa.Array:
+    """Business lines in the order of their names: one list per combination, looked up by the number of its bits."""
+    names = sorted(BUSINESSES)
+    lists = [[name for place, name in enumerate(names) if mask >> place & 1] for mask in range(1 << len(names))]
+    return pa.array(lists, pa.list_(pa.string())).take(bits.to_arrow())

@@ -7,18 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from visitgrain.arrow.maps import map_of_columns
 from visitgrain.catalogue.score_cards import THOUSANDTHS, ScoreCard
 
 
 def visit_scores(visits: pa.Table, cards: Mapping[str, ScoreCard]) -> pa.MapArray:
     """Purpose -> score of the visit, with every purpose. Needs the count columns of `visits`."""
-    scores = np.empty((visits.num_rows, len(cards)))
-    for position, card in enumerate(cards.values()):
-        scores[:, position] = _units(visits, card) / THOUSANDTHS
-    purposes = pa.array([card.purpose for card in cards.values()])
-    keys = pa.DictionaryArray.from_arrays(np.tile(np.arange(len(cards), dtype=np.int32), visits.num_rows), purposes)
-    offsets = np.arange(0, visits.num_rows * len(cards) + 1, len(cards), dtype=np.int32)
-    return pa.MapArray.from_arrays(offsets, keys.cast(pa.string()), scores.ravel())
+    return map_of_columns({card.purpose: _units(visits, card) / THOUSANDTHS for card in cards.values()})
 
 
 def _units(visits: pa.Table, card: ScoreCard) -> np.ndarray:
