@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.table_rows import found, read_rows, rows_to_frame, to_frame
+from tests.table_rows import found, read_rows, rows_to_arrow, rows_to_frame
 from visitgrain.catalogue.segment_models import load_segment_models
-from visitgrain.segments.assignment import assign_segments
-from visitgrain.segments.cut_points import fit_cut_points
+from visitgrain.segments.assignment import assigned, ends_of
+from visitgrain.segments.cut_points import cut_points, value_counts
 from visitgrain.segments.profiles import Described, profile_segments
 from visitgrain.span import Span
-from visitgrain.tables.segmentation import MONTH_FEATURES, SEGMENT_CUT_POINTS
+from visitgrain.tables.segmentation import MONTH_FEATURES
 
 MARCH = Span(date(2025, 3, 1), date(2025, 3, 31))
 MODELS = load_segment_models(Path(__file__).parents[2] / "conf" / "catalogue" / "segments")
@@ -29,9 +29,10 @@ subscriber_id | visits | mean_interval_days
 def profiles(spark):
     rows = [{**row, "score": {"general": float(row["visits"])}} for row in read_rows(MONTH_FEATURES, VISITORS)]
     features = rows_to_frame(spark, MONTH_FEATURES, rows)
-    cuts = fit_cut_points(features, to_frame(spark, SEGMENT_CUT_POINTS, "month"), spec=MODELS, span=MARCH)
-    assigned = [assign_segments(features, cuts, spec=model, span=MARCH) for model in MODELS.values()]
-    return profile_segments(features, *assigned, spec=Described(MODELS, ("general",)), span=MARCH).cache()
+    columns = rows_to_arrow(MONTH_FEATURES, rows)
+    ends = ends_of([cut_points(value_counts(columns, MODELS), [], MODELS, MARCH.start)])
+    segments = [spark.createDataFrame(assigned(columns, ends, model)) for model in MODELS.values()]
+    return profile_segments(features, *segments, spec=Described(MODELS, ("general",)), span=MARCH).cache()
 
 
 def test_no_billing_leaves_consumption_unassigned_with_the_reason(profiles):

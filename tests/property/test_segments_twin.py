@@ -7,16 +7,16 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
 import pytest
 
-from tests.table_rows import found, read_rows, rows_to_frame, to_frame
+from tests.table_rows import arrow_rows, read_rows, rows_to_arrow
 from visitgrain.catalogue.segment_models import load_segment_models
-from visitgrain.segments.assignment import assign_segments
-from visitgrain.segments.cut_points import fit_cut_points
-from visitgrain.span import Span
-from visitgrain.tables.segmentation import MONTH_FEATURES, SEGMENT_CUT_POINTS
+from visitgrain.segments.assignment import assigned, ends_of
+from visitgrain.segments.cut_points import cut_points, value_counts
+from visitgrain.tables.segmentation import MONTH_FEATURES
 
-MARCH = Span(date(2025, 3, 1), date(2025, 3, 31))
+MARCH = date(2025, 3, 1)
 MODELS = load_segment_models(Path(__file__).parents[2] / "conf" / "catalogue" / "segments")
 
 
@@ -72,17 +72,17 @@ def level(value: float, low: float | None, high: float | None, *, small_is_good:
     return 4 - band if small_is_good else band
 
 
-@pytest.mark.parametrize(("seed", "size"), [(1, 200), (2, 7), (3, 1)])
-def test_segments_equal_the_twin(spark, seed, size):
-    rows = random_features(seed, size)
-    features = rows_to_frame(spark, MONTH_FEATURES, rows).repartition(3)
-    cut_points = fit_cut_points(features, to_frame(spark, SEGMENT_CUT_POINTS, "month"), spec=MODELS, span=MARCH)
-    fitted = {(row.model, row.axis): (row.low, row.high) for row in cut_points.collect()}
+@pytest.mark.parametrize("seed", range(30))
+def test_segments_equal_the_twin(seed):
+    rows = random_features(seed, size=[1, 2, 7, 50, 400][seed % 5])
+    parts = [rows_to_arrow(MONTH_FEATURES, rows[start::3]) for start in range(3)]
+    cuts = cut_points(pa.concat_tables([value_counts(part, MODELS) for part in parts]), [], MODELS, MARCH)
+    fitted = ends_of([cuts])
     for name, model in MODELS.items():
         fit_base = [row for row in rows if (row["in_service"] if name == "consumption" else row["visits"] > 0)]
         known = [[v for row in fit_base if (v := inputs(row, name)[axis]) is not None] for axis in range(3)]
-        cuts = [terciles(values) for values in known]
-        assert [fitted[name, axis.axis] for axis in model.axes] == cuts
+        ends = [terciles(values) for values in known]
+        assert [fitted[name, axis.axis] for axis in model.axes] == ends
         strangers = [r for r in rows if name == "consumption" and r["visits"] > 0 and not r["has_snapshot"]]
         expected = []
         for row in fit_base + strangers:
@@ -90,8 +90,8 @@ def test_segments_equal_the_twin(spark, seed, size):
             segment = None
             if None not in values:
                 good = (name == "behaviour", False, False)
-                a, b, c = (level(v, *cut, small_is_good=g) for v, cut, g in zip(values, cuts, good, strict=True))
+                a, b, c = (level(v, *cut, small_is_good=g) for v, cut, g in zip(values, ends, good, strict=True))
                 segment = 9 * (a - 1) + 3 * (b - 1) + c
             expected.append((row["subscriber_id"], segment))
-        assigned = assign_segments(features, cut_points, spec=model, span=MARCH)
-        assert found(assigned, "subscriber_id", "segment") == sorted(expected)
+        found = pa.concat_tables([assigned(part, fitted, model) for part in parts])
+        assert arrow_rows(found, "subscriber_id", "segment") == sorted(expected)

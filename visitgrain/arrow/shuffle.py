@@ -52,7 +52,7 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
 
 
 def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
-    """All rows of the buckets in one table, null in the columns that a part lacks; None when there are no parts."""
+    """All rows of the buckets in one table, None when there are none. Parts may lack columns, or have narrower ones."""
     buffers = (value.as_buffer() for batch in batches for value in batch["rows"])
     parts = [pa.ipc.open_stream(buffer).read_all() for buffer in buffers if buffer.size]
     if not parts:
@@ -61,7 +61,7 @@ def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
     for field in (field for part in parts for field in part.schema):
         types.setdefault(field.name, set()).add(field.type)
     mixed = [name for name, found in types.items() if len(found) > 1]
-    return pa.concat_tables([_decoded(part, mixed) for part in parts], promote_options="default")
+    return pa.concat_tables([_decoded(part, mixed) for part in parts], promote_options="permissive")
 
 
 def _without_long_dictionaries(table: pa.Table, buckets: int) -> pa.Table:

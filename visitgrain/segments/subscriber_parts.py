@@ -59,7 +59,7 @@ def parts_of_subscribers(sources: Sequence[tuple[TableFiles, Part]], asked: Aske
     """Merged parts of all sources, packed by subscriber: what `subscribers` takes."""
     buckets = buckets_of(max(files.rows for files, _ in sources), each=ROWS_PER_TASK)
     filled = [source for source in sources if source[0].files] or sources[:1]
-    packs = [(files.listing, partial(_packed, part=part, asked=asked, buckets=buckets)) for files, part in filled]
+    packs = [(files.listing, partial(packed_parts, part=part, asked=asked, buckets=buckets)) for files, part in filled]
     return exchanged(reduce(DataFrame.unionByName, (packed_by(*pack) for pack in packs)), buckets)
 
 
@@ -77,12 +77,20 @@ def _nobody(asked: Asked) -> pl.DataFrame:
     return pl.DataFrame(schema={**dict.fromkeys(whole, pl.Int64), **SNAPSHOT})
 
 
-def _packed(listing: Iterable[pa.RecordBatch], *, part: Part, asked: Asked, buckets: int) -> Iterator[pa.RecordBatch]:
+def packed_parts(
+    listing: Iterable[pa.RecordBatch], *, part: Part, asked: Asked, buckets: int
+) -> Iterator[pa.RecordBatch]:
+    """`part` of every listed file, packed by subscriber."""
     parts = [part(file, asked) for file in parts_of(listing)]
-    if parts:
-        rows = merged(pl.concat(parts))
-        key = mix(rows["subscriber_id"].fill_null(0).to_numpy().astype(np.uint64))
-        yield from packed([rows.with_columns(_key=key.view(np.int64)).to_arrow()], key="_key", buckets=buckets)
+    if not parts:
+        return
+    rows = pl.concat(parts)
+    if 2 * rows["subscriber_id"].approx_n_unique() < rows.height:  # else merging costs more than it saves
+        rows = merged(rows)
+    key = mix(rows["subscriber_id"].fill_null(0).to_numpy().astype(np.uint64))
+    sums = [name for name in rows.columns if name not in ("subscriber_id", *SNAPSHOT)]
+    narrow = rows.with_columns(*(rows[name].shrink_dtype() for name in sums), _key=key.view(np.int64))
+    yield from packed([narrow.to_arrow()], key="_key", buckets=buckets)
 
 
 def merged(rows: pl.DataFrame) -> pl.DataFrame:

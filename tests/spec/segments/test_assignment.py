@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.table_rows import found, read_rows, rows_to_frame, to_frame
+from tests.table_rows import arrow_rows, read_rows, rows_to_arrow
 from visitgrain.catalogue.segment_models import load_segment_models
-from visitgrain.segments.assignment import assign_segments
-from visitgrain.span import Span
+from visitgrain.segments.assignment import assigned, ends_of
 from visitgrain.tables.segmentation import BEHAVIOUR_SEGMENTS, CONSUMPTION_SEGMENTS, MONTH_FEATURES, SEGMENT_CUT_POINTS
 
-MARCH = Span(date(2025, 3, 1), date(2025, 3, 31))
 MODELS = load_segment_models(Path(__file__).parents[3] / "conf" / "catalogue" / "segments")
 
 # DOU: no value as high as level 3 was seen when it was fitted.
@@ -39,19 +36,20 @@ SCORES = {1: 20.0, 2: 9.9, 3: -1.0, 5: 10.0, 6: 19.9}
 
 
 @pytest.fixture(scope="module")
-def inputs(spark):
+def inputs():
     rows = [
         {**row, "score": {"general": SCORES.get(row["subscriber_id"], 0.0)}}
         for row in read_rows(MONTH_FEATURES, FEATURES)
     ]
-    return rows_to_frame(spark, MONTH_FEATURES, rows), to_frame(spark, SEGMENT_CUT_POINTS, CUTS, version="1")
+    cuts = rows_to_arrow(SEGMENT_CUT_POINTS, read_rows(SEGMENT_CUT_POINTS, CUTS, version="1"))
+    return rows_to_arrow(MONTH_FEATURES, rows), ends_of([cuts])
 
 
 def test_consumption(inputs):
     """The base is who is in service: 5 is not. 6 has visits but no snapshot at all: shown with that reason."""
-    assigned = assign_segments(*inputs, spec=MODELS["consumption"], span=MARCH)
-    assert assigned.columns == CONSUMPTION_SEGMENTS.column_names
-    assert found(assigned, "subscriber_id", "age_level", "arpu_level", "dou_level", "segment", "reason") == [
+    rows = assigned(*inputs, MODELS["consumption"])
+    assert rows.column_names == CONSUMPTION_SEGMENTS.column_names
+    assert arrow_rows(rows, "subscriber_id", "age_level", "arpu_level", "dou_level", "segment", "reason") == [
         (1, 1, 1, 1, 1, None),  # 9 * 0 + 3 * 0 + 1
         (2, 2, 2, 2, 14, None),  # half-open: 30 is level 2; 9 * 1 + 3 * 1 + 2
         (3, 3, 3, 2, 26, None),  # no cut point towards level 3 of DOU; 9 * 2 + 3 * 2 + 2
@@ -62,12 +60,22 @@ def test_consumption(inputs):
 
 def test_behaviour(inputs):
     """The base is who has a visit: 4 has none. A small interval is level 3."""
-    assigned = assign_segments(*inputs, spec=MODELS["behaviour"], span=MARCH)
-    assert assigned.columns == BEHAVIOUR_SEGMENTS.column_names
-    assert found(assigned, "subscriber_id", "recency_level", "frequency_level", "value_level", "segment", "reason") == [
+    rows = assigned(*inputs, MODELS["behaviour"])
+    assert rows.column_names == BEHAVIOUR_SEGMENTS.column_names
+    assert arrow_rows(
+        rows, "subscriber_id", "recency_level", "frequency_level", "value_level", "segment", "reason"
+    ) == [
         (1, 3, 3, 3, 27, None),
         (2, 2, 2, 1, 13, None),  # 5 is no longer below 5: level 2; 9 * 1 + 3 * 1 + 1
         (3, 1, 1, 1, 1, None),
         (5, 1, 3, 2, 8, None),  # 9 * 0 + 3 * 2 + 2
         (6, 2, 2, 2, 14, None),
     ]
+
+
+def test_a_score_that_the_month_does_not_have_is_unknown(inputs):
+    """The card came later than the month's features."""
+    axes = list(MODELS["behaviour"].axes)
+    axes[2] = axes[2].model_copy(update={"measure": "score.new"})
+    rows = assigned(*inputs, MODELS["behaviour"].model_copy(update={"axes": tuple(axes)}))
+    assert set(arrow_rows(rows, "value", "segment", "reason")) == {(None, None, "unknown value")}
