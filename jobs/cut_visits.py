@@ -11,12 +11,11 @@ JOB = Job(
     name="cut_visits",
     summary="Cuts each device's events into visits.",
     grain="day",
-    # A visit that starts on the day before the span may still grow; what begins before that is only context.
-    reads=(during(EVENTS, before=3, after=1, as_files=True),),
+    # A visit is shorter than 24 hours, else it is quarantined: what decides it is less than that before and after it.
+    reads=(during(EVENTS, before=2, after=2, as_files=True),),
     writes=(DEVICE_VISITS,),
     transform=to_device_visits,
     spec=lambda catalogue: catalogue,
     conserves="events",
     outcomes=FILTERED,
-    rewrites_before=1,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from visitgrain.sources.opening import opened_rows, staged_rows
 from visitgrain.sources.result import IngestResult, TableResult
 from visitgrain.sources.secret import pseudonym_key
 from visitgrain.sources.withdrawal import loads_of, withdraw
-from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, QUARANTINED_EVENTS
+from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
 
@@ -43,7 +43,7 @@ def ingest(context: Context, *, source: str, path: Path, again: bool = False) ->
     try:
         with (
             progress(context.spark, label),
-            context.lake.lock(*tables, QUARANTINED_EVENTS, CONFLICTING_EVENTS, INGEST_MANIFEST),
+            context.lake.lock(*tables, LATE_EVENTS, QUARANTINED_EVENTS, CONFLICTING_EVENTS, INGEST_MANIFEST),
         ):
             loaded = _loaded(context, source)
             if again:
@@ -53,7 +53,8 @@ def ingest(context: Context, *, source: str, path: Path, again: bool = False) ->
             accepted, refused = accepted_files(fresh, mapping)
             if refused and not accepted:
                 raise GateRefused("\n".join(refused))
-            load = Load(mapping, _load_id(source, accepted), datetime.now(UTC))
+            horizon = timedelta(days=context.settings.late_horizon_days)
+            load = Load(mapping, _load_id(source, accepted), datetime.now(UTC), horizon)
             results = _load_tables(context, load, accepted) if accepted else ()
     except Exception as error:
         raise as_visitgrain_error(error, doing=label) from error
@@ -128,6 +129,7 @@ def _stored(context: Context, table_load: TableLoad) -> TableResult:
         code_version=code_version(),
         catalogue_hash=table_load.load.load_id,
         input_versions={},
+        input_hashes={},
         output_version=result.version,
         rows_in=result.rows_read,
         outcomes=result.outcomes,

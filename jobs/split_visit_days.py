@@ -10,8 +10,7 @@ JOB = Job(
     name="split_visit_days",
     summary="Splits visits over midnight, for daily actives.",
     grain="day",
-    reads=(during(VISITS, before=1),),
+    reads=(during(VISITS),),
     writes=(VISIT_DAYS,),
     transform=to_visit_days,
-    rewrites_before=1,
 )

@@ -170,7 +170,7 @@ def test_backfill_runs_each_day_once_and_skips_what_is_done(world, command):
     assert (code, out.splitlines()[-1]) == (0, "0 of 3 periods run, 3 were done before")
     _, out, _ = command("status")
     header, line = (text.split() for text in out.splitlines()[:2])
-    assert dict(zip(header, line, strict=False))["done"] == "3"
+    assert dict(zip(header, line, strict=False))["complete"] == "3"
 
 
 def test_a_failing_backfill_stops_and_says_how_to_go_on(world, command, monkeypatch):

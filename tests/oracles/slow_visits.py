@@ -48,7 +48,7 @@ def slow_build(events: list[Event], *, rules: VisitRules, zone: str, first: date
                 outside += row["events"]
     if outside:
         dropped["outside"] = outside
-    return rows + [{"_rows": count, "_outcome": reason} for reason, count in dropped.items()]
+    return rows + [{"_rows": count, "_outcome": reason} for reason, count in dropped.items() if count]
 
 
 def _decoded(event: Event) -> Event:
@@ -81,46 +81,65 @@ def _received_in_time(stream: list[Event], rules: VisitRules, dropped: Counter[s
 
 
 def _cut(stream: list[Event], rules: VisitRules, dropped: Counter[str]) -> list[Visit]:
-    """The state machine. A run is what gaps, logouts and logins leave; the cap cuts a run into several visits."""
-    visits: list[Visit] = []
-    run: list[Visit] = []
+    """A run is what gaps, logouts and logins leave; the cap cuts a run into several visits."""
+    runs: list[list[Event]] = []
     waiting: list[Event] = []  # background events since the last foreground event
     before: Event | None = None  # the last foreground event
-    subscriber: int | None = None  # the last one named in the run
+    named: Event | None = None  # the last one of the run with a subscriber
     for event in stream:
         if event["type"] in rules.background:
             waiting.append(event)
             continue
-        if before is None or _ends_run(before, event, subscriber, rules):
-            run, subscriber = [Visit()], None
-            visits.append(run[0])
-        elif _beyond_cap(run[-1], event, rules):
-            run.append(Visit())
-            visits.append(run[-1])
-            for visit in run:
-                visit.over_cap = True
-        if run[-1].events:
-            run[-1].events += waiting
-        elif waiting:
+        if before is None or _ends_run(before, event, named, rules):
+            runs.append([])
+            named = None
             dropped["background"] += len(waiting)
-        run[-1].events.append(event)
+        else:
+            runs[-1] += waiting
+        runs[-1].append(event)
         waiting, before = [], event
-        subscriber = event["subscriber_id"] if event["subscriber_id"] is not None else subscriber
-    if waiting:
-        dropped["background"] += len(waiting)
-    return visits
+        named = event if event["subscriber_id"] is not None else named
+    dropped["background"] += len(waiting)
+    return [visit for run in runs for visit in _pieces(run, rules, dropped)]
 
 
-def _ends_run(before: Event, event: Event, subscriber: int | None, rules: VisitRules) -> bool:
+def _ends_run(before: Event, event: Event, named: Event | None, rules: VisitRules) -> bool:
     if rules.cut == "collector_key":
         return False
     too_long = event["t"] - before["t"] > rules.timeout_minutes[event["channel"]] * 60 * SECOND
-    another = subscriber is not None and event["subscriber_id"] not in (None, subscriber)
-    return too_long or before["type"] == "logout" or another
+    another = named is not None and event["subscriber_id"] not in (None, named["subscriber_id"])
+    recently = another and event["t"] - named["t"] < _cap(rules)
+    return too_long or before["type"] == "logout" or recently
 
 
-def _beyond_cap(visit: Visit, event: Event, rules: VisitRules) -> bool:
-    return rules.cut != "collector_key" and event["t"] - visit.events[0]["t"] >= rules.cap_hours * 3600 * SECOND
+def _cap(rules: VisitRules) -> float:
+    return rules.cap_hours * 3600 * SECOND
+
+
+def _pieces(run: list[Event], rules: VisitRules, dropped: Counter[str]) -> list[Visit]:
+    """The visits of a run. A run past the cap is cut at each cap, when it is quarantined at the caps of the clock."""
+    first = run[0]["t"]
+    if rules.cut == "collector_key" or run[-1]["t"] - first < _cap(rules):
+        return [Visit(list(run))]
+    visits: list[Visit] = []
+    waiting: list[Event] = []
+    for event in run:
+        if event["type"] in rules.background:
+            waiting.append(event)
+            continue
+        opening, last = (visits[-1].events[0], visits[-1].events[-1]) if visits else (None, None)
+        if rules.runaway.over_cap == "quarantine":
+            opens = last is None or event["t"] // _cap(rules) != last["t"] // _cap(rules)
+        else:
+            opens = opening is None or event["t"] - opening["t"] >= _cap(rules)
+        if opens:
+            dropped["background"] += len(waiting)
+            visits.append(Visit(over_cap=True))
+        else:
+            visits[-1].events += waiting
+        visits[-1].events.append(event)
+        waiting = []
+    return visits
 
 
 def _measured(visit: Visit, rules: VisitRules, zone: ZoneInfo) -> Row:

@@ -131,9 +131,10 @@ def every_half_hour(hours: float, more: str = "") -> str:
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
-        # 48 events up to 23.5 h, and one more: a microsecond before 24 h it continues, at 24 h it opens a visit.
+        # 48 events from 10:00 on, and one more: a microsecond before 24 h it continues, at 24 h all is a machine's.
+        # What is quarantined is cut at 00:00 UTC, 08:00 here: 44 events before it, 4 + 1 after.
         ("4 09:59:59.999999", [("000", 49, None)]),
-        ("4 10:00:00", [("000", 48, "over_cap"), ("048", 1, "over_cap")]),
+        ("4 10:00:00", [("000", 44, "over_cap"), ("044", 5, "over_cap")]),
     ],
 )
 def test_the_cap_cuts_at_exactly_24_hours(last: str, expected: list[tuple[Any, ...]]) -> None:
@@ -142,9 +143,9 @@ def test_the_cap_cuts_at_exactly_24_hours(last: str, expected: list[tuple[Any, .
 
 
 def test_all_pieces_of_a_run_over_the_cap_are_runaway() -> None:
-    # 50 h = 24 + 24 + 2: 48, 48 and 5 events. A visit of the same device after a gap is a normal one.
+    # 101 events in 50 h, cut at 08:00: 22 h, 24 h, the rest. A visit of the same device after a gap is normal.
     visits = visits_of(every_half_hour(50, "5 23:00:00"))
-    assert pick(visits, "events", "runaway") == [(48, "over_cap"), (48, "over_cap"), (5, "over_cap"), (1, None)]
+    assert pick(visits, "events", "runaway") == [(44, "over_cap"), (48, "over_cap"), (9, "over_cap"), (1, None)]
 
 
 def test_pieces_over_the_cap_may_be_kept() -> None:
@@ -152,20 +153,28 @@ def test_pieces_over_the_cap_may_be_kept() -> None:
     assert pick(visits_of(every_half_hour(24), rules), "events", "runaway") == [(48, None), (1, None)]
 
 
-def test_a_cap_does_not_forget_the_subscriber() -> None:
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        # The cap at 11:00 leaves an anonymous piece; 8 is still another one than 7 and begins a run of its own.
+        ("3 10:30:00", [("a", 7, "over_cap"), ("d", None, "over_cap"), ("e", 8, None)]),
+        # Named a cap ago: what happened then decides nothing now, or no day could be computed without all before it.
+        ("3 10:10:00", [("a", 7, "over_cap"), ("d", 8, "over_cap")]),
+    ],
+)
+def test_a_subscriber_is_remembered_for_a_cap(named: str, expected: list[tuple[Any, ...]]) -> None:
     rules = rules_with(cap_hours=1)
     visits = visits_of(
-        """
+        f"""
         t          | subscriber_id
-        3 10:00:00 | 7
-        3 10:30:00 | -
+        3 10:00:00 | -
+        {named} | 7
+        3 10:35:00 | -
         3 11:00:00 | -
         3 11:10:00 | 8
         """,
         rules,
     )
-    # The cap at 11:00 leaves an anonymous piece; 8 is still another one than 7 and begins a run of its own.
-    expected = [("a", 7, "over_cap"), ("c", None, "over_cap"), ("d", 8, None)]
     assert pick(visits, "first_event_id", "subscriber_id", "runaway") == expected
 
 

@@ -1,4 +1,4 @@
-"""`ingest` and `simulate`: where events come from."""
+"""`ingest`, `admit-late` and `simulate`: where events come from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from visitgrain.cli.periods import Period
 from visitgrain.cli.text_table import echo_table
 from visitgrain.runtime.context import Context
+from visitgrain.span import Span
 
 KEPT = "kept"
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -37,6 +39,18 @@ def ingest(context: Context, source: str, path: Path, again: bool) -> None:
     if rows:
         echo_table(("table", "outcome", "rows", "version"), rows)
     click.echo(f"{len(result.files)} files taken over, {len(result.skipped)} were known, {len(result.refused)} refused")
+
+
+@click.command("admit-late")
+@click.option("--from", "start", type=Period(), help="First day or month the events happened on.")
+@click.option("--to", "end", type=Period(), help="Last day or month.")
+@click.pass_obj
+def admit_late(context: Context, start: Span | None, end: Span | None) -> None:
+    """Take late events over into the events, as if they had been on time; all of them without --from and --to."""
+    from jobs.admit_late import admit
+
+    moved = admit(context, first=start.start if start else None, last=end.end if end else None)
+    click.echo(f"{moved} late events admitted; the next run of each pipeline brings the days they touch up to date")
 
 
 @click.command()

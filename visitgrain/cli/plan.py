@@ -47,7 +47,7 @@ def _lines(job: Job, span: Span) -> Iterator[str]:
         optional = ", may be missing" if read.optional else ""
         yield f"reads    {read.table.name} {_shown(read.table.partition, window)}{optional}"
     for table in job.writes:
-        yield f"replaces {table.name} {_shown(table.partition, target_window(table, job, span))}"
+        yield f"replaces {table.name} {_shown(table.partition, target_window(table, span))}"
 
 
 def _shown(partition: str | None, window: Window | None) -> str:

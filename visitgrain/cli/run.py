@@ -12,8 +12,8 @@ from visitgrain.cli.periods import Period, argument, between, period_options, pe
 from visitgrain.cli.text_table import echo_table
 from visitgrain.errors import VisitgrainError
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, Pipeline
-from visitgrain.runtime.ledger import Entry, is_done
+from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.ledger import Entry
 from visitgrain.span import Span
 
 
@@ -74,9 +74,8 @@ def _run_once(found: Job | Pipeline, span: Span, context: Context) -> list[Entry
 
 
 def _done(found: Job | Pipeline, wanted: Iterable[Span], context: Context) -> set[Span]:
-    entries = context.ledger.entries()
-    catalogue_hash = context.catalogue.hash
-    return {s for s in wanted if all(is_done(entries, job, s, catalogue_hash=catalogue_hash) for job in jobs_of(found))}
+    book = context.book
+    return {s for s in wanted if all(book.is_current(job, p) for job in jobs_of(found) for p in periods_of(job, s))}
 
 
 def _dry_run(found: Job | Pipeline, span: Span, context: Context) -> None:

@@ -1,16 +1,19 @@
-"""`status`: which periods of each job are there, from the run ledger; starts no Spark."""
+"""`status`: which periods of each job are complete, touched or missing, from ledger and logs; starts no Spark."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections import Counter
+from collections.abc import Iterable
 
 import click
 
 from visitgrain.cli.discovery import discovered_jobs
-from visitgrain.cli.periods import Grain
+from visitgrain.cli.periods import shown
 from visitgrain.cli.text_table import echo_table
 from visitgrain.runtime.context import Context
+from visitgrain.runtime.job import Job, periods_of
 from visitgrain.runtime.ledger import Entry
+from visitgrain.runtime.planning import Book, State, next_run
 from visitgrain.span import Span
 
 SHOWN = 5  # ranges named per job
@@ -19,32 +22,41 @@ SHOWN = 5  # ranges named per job
 @click.command()
 @click.pass_obj
 def status(context: Context) -> None:
-    """Per job: periods done and missing between the first and the last, and how the last run went."""
+    """Per job: periods complete, touched by newer inputs and missing between the first and the last; its last run."""
     entries = context.ledger.entries()
-    grains: dict[str, Grain] = {job.name: job.grain for job in discovered_jobs().values()}
+    jobs = discovered_jobs()
     ran = {name: [e for e in entries if e.job == name] for name in dict.fromkeys(e.job for e in entries)}
     if not ran:
         click.echo(f"lake {context.settings.lake}: no run yet; begin with `visitgrain ingest` or `visitgrain demo`")
         return
-    gaps = {name: _missing(grains[name], own) for name, own in ran.items() if name in grains}
+    book = context.book
+    states = {name: _states(jobs[name], book) for name in ran if name in jobs}
     echo_table(
-        ("job", "per", "done", "missing", "first", "last", "last run", "status", "rows", "seconds"),
-        [(name, *_periods_of(grains.get(name), own), *_last_run(own)) for name, own in ran.items()],
+        ("job", "per", "complete", "touched", "missing", "first", "last", "last run", "status", "rows", "seconds"),
+        [(name, *_counts(jobs.get(name), states.get(name)), *_last_run(own)) for name, own in ran.items()],
     )
-    for name, missing in gaps.items():
-        if missing:
-            click.echo(f"missing: {name} {_ranges(missing, grains[name])}")
-    if never := [name for name in grains if name not in ran]:
+    for state in (State.TOUCHED, State.MISSING):
+        for name, found in states.items():
+            if periods := [period for period, has in found.items() if has == state]:
+                click.echo(f"{state}: {name} {ranges(jobs[name], periods)}")
+    if any(State.TOUCHED in found.values() for found in states.values()):
+        click.echo("the next run of their pipeline brings touched periods up to date")
+    if never := [name for name in jobs if name not in ran]:
         click.echo(f"never ran: {', '.join(never)}")
 
 
-def _periods_of(grain: Grain | None, entries: list[Entry]) -> tuple[str | int | None, ...]:
-    """Grain, periods done and missing, first and last; nothing for ingest, which runs when files come."""
-    if grain is None:
-        return (None,) * 5
-    done = _done(grain, entries)
-    ends = (_name(min(done), grain), _name(max(done), grain)) if done else (None, None)
-    return grain, len(done), len(_missing(grain, entries)), *ends
+def _states(job: Job, book: Book) -> dict[Span, State]:
+    """Of every period between the first and the last that ran."""
+    known = book.periods(job)
+    return {p: book.state(job, p) for p in periods_of(job, Span(known[0].start, known[-1].end))} if known else {}
+
+
+def _counts(job: Job | None, states: dict[Span, State] | None) -> tuple[str | int | None, ...]:
+    """Grain, periods by state, first and last; nothing for ingest, which runs when files come."""
+    if job is None or not states:
+        return (None,) * 6
+    numbers = Counter(states.values())
+    return job.grain, *(numbers[state] for state in State), shown(min(states)), shown(max(states))
 
 
 def _last_run(entries: list[Entry]) -> tuple[str, str, int, float]:
@@ -55,36 +67,11 @@ def _last_run(entries: list[Entry]) -> tuple[str, str, int, float]:
     return when, state, sum(e.rows_out or 0 for e in last), last[-1].seconds
 
 
-def _done(grain: Grain, entries: list[Entry]) -> set[date]:
-    """First days of the periods whose last run was ok; a run over many days counts for each of them."""
-    state: dict[date, str] = {}
-    for entry in entries:
-        for first in _periods(grain, entry.span):
-            state[first] = entry.status
-    return {first for first, last_state in state.items() if last_state == "ok"}
-
-
-def _missing(grain: Grain, entries: list[Entry]) -> list[date]:
-    done = _done(grain, entries)
-    tried = [first for entry in entries for first in _periods(grain, entry.span)]
-    return sorted(set(_periods(grain, Span(min(tried), max(tried)))) - done)
-
-
-def _periods(grain: Grain, span: Span) -> list[date]:
-    return [month.start for month in span.months()] if grain == "month" else list(span.days())
-
-
-def _name(first: date, grain: Grain) -> str:
-    return f"{first:%Y-%m}" if grain == "month" else str(first)
-
-
-def _ranges(missing: list[date], grain: Grain) -> str:
+def ranges(job: Job, periods: Iterable[Span]) -> str:
     """Neighbours joined: 2026-03-04..2026-03-06, 2026-03-09."""
-    runs: list[list[date]] = []
-    for first in missing:
-        if runs and len(_periods(grain, Span(runs[-1][-1], first))) == 2:
-            runs[-1].append(first)
-        else:
-            runs.append([first])
-    named = ["..".join(dict.fromkeys((_name(run[0], grain), _name(run[-1], grain)))) for run in runs]
-    return ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more ranges" if len(named) > SHOWN else "")
+    left, runs = set(periods), []
+    while left:
+        run = next_run(job, left)
+        runs.append(shown(run))
+        left = {period for period in left if period.start > run.end}
+    return ", ".join(runs[:SHOWN]) + (f" and {len(runs) - SHOWN} more ranges" if len(runs) > SHOWN else "")

@@ -13,9 +13,10 @@ from visitgrain.arrow.rows import ArrowRows, TableFiles
 from visitgrain.errors import GateRefused
 from visitgrain.runtime import partitions
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, target_window
+from visitgrain.runtime.job import Job, periods_of, target_window
 from visitgrain.runtime.lake import Lake, Written, is_wide
 from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.runtime.planning import Inputs
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.staging import Staged
@@ -58,6 +59,8 @@ class Attempt:
         self.job, self.span, self.context = job, span, context
         self.lake = context.lake
         self.input_versions: dict[str, int] = {}
+        self.periods = periods_of(job, span)
+        self.input_hashes = {str(period.start): "" for period in self.periods}
         self.written: dict[str, Written] = {}
         self.rows_in: int | None = None
         self.error: str | None = INTERRUPTED  # until it ends
@@ -82,6 +85,8 @@ class Attempt:
 
     def _execute(self) -> None:
         """Everything is staged and counted before the first table changes."""
+        contents = Inputs(self.lake.data_files)
+        contents.look_at(self.job)  # before they are opened: what changes in between makes the periods touched
         inputs = inputs_of(self.job, self.span, self.lake)
         self._look_at_inputs()
         staged = {
@@ -92,6 +97,8 @@ class Attempt:
             self._check_conservation(staged)
         for name, output in staged.items():
             self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
+        contents.forget(self.job.writes)  # a later day of the span has read what became of the earlier ones
+        self.input_hashes = {str(period.start): contents.hash(self.job, period) for period in self.periods}
 
     def _look_at_inputs(self) -> None:
         for read in self.job.reads:
@@ -102,7 +109,7 @@ class Attempt:
                 self.rows_in = self.lake.rows(read.table, read.window(self.span) if read.window else None)
 
     def _staged(self, table: Table, rows: DataFrame | ArrowRows) -> Staged:
-        window = target_window(table, self.job, self.span)
+        window = target_window(table, self.span)
         return self.lake.stage(
             table,
             rows,
@@ -145,6 +152,7 @@ class Attempt:
             code_version=code_version(),
             catalogue_hash=self.context.catalogue.hash,
             input_versions=self.input_versions,
+            input_hashes=self.input_hashes,
             output_version=written.version if written else None,
             rows_in=self.rows_in,
             outcomes=written.outcomes if written else {},

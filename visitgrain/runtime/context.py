@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
+from visitgrain.runtime import delta_log
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
+from visitgrain.runtime.planning import Book, Inputs
 from visitgrain.runtime.settings import Settings
 from visitgrain.runtime.storage import Store
 
@@ -57,6 +59,13 @@ class Context:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(Store(self.settings.lake))
+
+    @property
+    def book(self) -> Book:
+        """What ran and what has been touched since, as of now."""
+        store = Store(self.settings.lake)
+        inputs = Inputs(lambda table: delta_log.files(store, table))
+        return Book(self.ledger.entries(), inputs, catalogue_hash=self.catalogue.hash)
 
     @cached_property
     def catalogue(self) -> Catalogue:

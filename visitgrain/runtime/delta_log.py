@@ -10,7 +10,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -64,9 +64,10 @@ def verified_version(store: Store, table: Table) -> int:
     return newest
 
 
-def acknowledge(store: Store, table: Table, *, version: int, rows: int, content_hash: str, run_id: str) -> None:
-    """Leave the receipt of the table's last write."""
-    content = {"table": table.name, "version": version, "rows": rows, "content_hash": content_hash, "run_id": run_id}
+def acknowledge(store: Store, table: Table, *, version: int, added: Sequence[Mapping[str, Any]], run_id: str) -> None:
+    """Leave the receipt of the table's last commit."""
+    rows = sum(json.loads(file["stats"])["numRecords"] for file in added)
+    content = {"table": table.name, "version": version, "rows": rows, "run_id": run_id}
     store.write_json(_receipt(table), content)
 
 
@@ -114,6 +115,12 @@ def snapshot(store: Store, table: Table, version: int) -> Snapshot:
             )
     files = [DataFile(*row, *([] if partition else [None])) for row in zip(*columns, strict=True)]
     return Snapshot(version, log.protocol().min_reader_version, log.schema().to_json(), tuple(files))
+
+
+def files(store: Store, table: Table) -> tuple[DataFile, ...]:
+    """Of the newest version; none when the table does not exist."""
+    version = verified_version(store, table)
+    return snapshot(store, table, version).files if version != NO_VERSION else ()
 
 
 def commit(

@@ -5,12 +5,11 @@ A file means nothing until the driver commits it: files of a failed or repeated 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visitgrain.arrow.casting import as_types
-from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.rows import Function, filesystem
+from visitgrain.runtime.content import Content
 from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS
 from visitgrain.runtime.statistics import statistics_of
 
@@ -38,24 +37,17 @@ class Report:
     outcomes: Counter[str] = field(default_factory=Counter)
     nulls: Counter[str] = field(default_factory=Counter)
     marked: bool = False  # rows came with a reserved column
-    rows: int = 0
-    xor: int = 0
-    sum: int = 0
+
+    @property
+    def content(self) -> Content:
+        """Of all files."""
+        return sum((content_of(file) for file in self.files), Content())
 
     def add(self, other: Report) -> None:
         self.files += other.files
         self.outcomes.update(other.outcomes)
         self.nulls.update(other.nulls)
         self.marked |= other.marked
-        self.rows += other.rows
-        self.xor ^= other.xor
-        self.sum = (self.sum + other.sum) % 2**64
-
-    @property
-    def content_hash(self) -> str:
-        """Same rows, same hash, whatever their order, files or tasks."""
-        parts = f"{self.rows}|{self.xor}|{self.sum}"
-        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
 
     def to_json(self) -> str:
         return json.dumps(vars(self))
@@ -70,7 +62,8 @@ class Report:
 class FileWriter:
     """Called with the batches of one partition; yields one `REPORT` row.
 
-    `schema` is the table's, `reserved` columns may stand behind it; `function` makes such tables of the batches where
+    `schema` is the table's, `reserved` columns may stand behind it; `hashed` are the columns of its content, which is
+    in the names of the files; `function` makes such tables of the batches where
     these are not the rows themselves.
     """
 
@@ -78,6 +71,7 @@ class FileWriter:
     schema: pa.Schema
     not_null: tuple[str, ...]
     statistics: tuple[str, ...]
+    hashed: tuple[str, ...]
     partition: str | None
     codec: str
     function: Function | None = None
@@ -122,10 +116,6 @@ class FileWriter:
         for name in self.not_null:
             if table[name].null_count:
                 report.nulls[name] += table[name].null_count
-        hashes = hash_rows(table)
-        report.rows += table.num_rows
-        report.xor ^= int(np.bitwise_xor.reduce(hashes))
-        report.sum = (report.sum + int(hashes.sum(dtype=np.uint64))) % 2**64
         for value, rows in _by_partition(table, self.partition):
             pieces = max(1, -(-rows.nbytes // FILE_BYTES))
             size = -(-rows.num_rows // pieces)
@@ -133,7 +123,8 @@ class FileWriter:
 
     def _file(self, value: str | None, rows: pa.Table) -> dict[str, Any]:
         folder = f"{self.partition}={value}/" if self.partition else ""
-        path = f"{folder}part-{uuid.uuid4()}.{self.codec}.parquet"
+        content = Content.of(rows.select(self.hashed))
+        path = f"{folder}part-{content.name}-{uuid.uuid4().hex}.{self.codec}.parquet"
         files, base = filesystem(self.root)
         files.create_dir(f"{base}/{folder}", recursive=True)
         data = rows.drop_columns([self.partition]) if self.partition else rows
@@ -148,6 +139,13 @@ class FileWriter:
             "dataChange": True,
             "stats": json.dumps(statistics_of(data, self.statistics)),
         }
+
+
+def content_of(file: Mapping[str, Any]) -> Content:
+    """Of a file that this process, or a task of it, has just written."""
+    content = Content.named(file["path"])
+    assert content is not None, file["path"]
+    return content
 
 
 def _table(batch: pa.RecordBatch) -> pa.Table:

@@ -80,7 +80,6 @@ class Job:
     spec: Callable[[Any], Any] | None = None  # picks from the loaded catalogue what the transform needs
     conserves: str | None = None
     outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
-    rewrites_before: int = 0  # days before the span whose rows the run may change (a visit over midnight)
 
     def __post_init__(self) -> None:
         if self.name in sys.stdlib_module_names:
@@ -94,19 +93,19 @@ class Job:
             if TABLES.get(table.name) is not table:
                 raise ValueError(f"job {self.name}: table {table.name!r} is not declared in visitgrain.tables")
 
-    def target(self, span: Span) -> Span:
-        """The days whose rows a run for `span` replaces."""
-        return span.widened(before=self.rewrites_before)
+
+def periods_of(job: Job, span: Span) -> list[Span]:
+    """The days, or whole months, that a run of `job` for `span` computes."""
+    return list(span.months()) if job.grain == "month" else [Span(day, day) for day in span.days()]
 
 
-def target_window(table: Table, job: Job, span: Span) -> Window | None:
-    """The partitions of `table` that a run of `job` for `span` replaces; None = the whole table."""
+def target_window(table: Table, span: Span) -> Window | None:
+    """The partitions of `table` that a run for `span` replaces; None = the whole table."""
     if table.partition is None:
         return None
     if table.partition == "month":
         return span.month, span.end.replace(day=1)
-    target = job.target(span)
-    return target.start, target.end
+    return span.start, span.end
 
 
 @dataclass(frozen=True)

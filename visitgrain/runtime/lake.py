@@ -38,6 +38,7 @@ class Written:
     rows: int
     content_hash: str
     outcomes: dict[str, int]
+    changed: tuple[date | None, ...]  # partition values whose rows are others than before; None of an unpartitioned one
 
 
 class Lake:
@@ -94,6 +95,11 @@ class Lake:
         check_columns(_schema(found), table, edge="stored")
         return listed(self.spark, self.path(table), found.files)
 
+    def data_files(self, table: Table) -> Sequence[delta_log.DataFile]:
+        """All files of the newest version; none when the table does not exist."""
+        found = self._snapshot(table, None, optional=True)
+        return found.files if found else ()
+
     def rows(self, table: Table, window: Window | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
         found = self._snapshot(table, window, optional=True)
@@ -131,26 +137,21 @@ class Lake:
             self.store.remove_file(f"{staged.table.name}/{file['path']}")
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
-        """Make the staged rows those of the table. The same rows again are another version with the same hash."""
+        """Make the staged rows those of the table. Partitions whose rows are the same as before keep their files."""
         table, report = staged.table, staged.report
         with self.lock(table):
             version = self._ensure(table, run_id)
             if staged.replaces and version != max(staged.upon, 0):
                 raise Locked(f"table {table.name}: version {version} came while its rows were computed; run again")
-            removed = self._replaced(staged)
-            if report.files or removed:
+            change = staged.against(self._replaced(staged), self.store)
+            for file in change.needless:
+                self.store.remove_file(f"{table.name}/{file['path']}")
+            if change.added or change.removed:
                 version = delta_log.commit(
-                    self.store, table, upon=version, added=report.files, removed=removed, run_id=run_id
+                    self.store, table, upon=version, added=change.added, removed=change.removed, run_id=run_id
                 )
-                delta_log.acknowledge(
-                    self.store,
-                    table,
-                    version=version,
-                    rows=report.rows,
-                    content_hash=report.content_hash,
-                    run_id=run_id,
-                )
-        return Written(version, report.rows, report.content_hash, staged.outcomes)
+                delta_log.acknowledge(self.store, table, version=version, added=change.added, run_id=run_id)
+        return Written(version, report.content.rows, report.content.hash, staged.outcomes, change.partitions)
 
     def replace(self, table: Table, rows: DataFrame | ArrowRows, *, window: Window | None, run_id: str) -> Written:
         """Make `rows` those of the partitions within `window`; of the whole table when there is no window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from functools import cache
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import visitgrain
 from visitgrain.runtime import delta_log
-from visitgrain.runtime.job import Job
 from visitgrain.runtime.storage import Store
 from visitgrain.span import Span
 from visitgrain.tables.runs import RUN_LEDGER
@@ -34,6 +33,7 @@ class Entry:
     code_version: str
     catalogue_hash: str
     input_versions: dict[str, int]
+    input_hashes: dict[str, str]
     output_version: int | None
     rows_in: int | None
     outcomes: dict[str, int]
@@ -78,14 +78,6 @@ class Ledger:
         """Append `entries` in one commit."""
         if entries:
             lake.append(RUN_LEDGER, [vars(entry) for entry in entries], run_id=entries[0].run_id)
-
-
-def is_done(entries: Iterable[Entry], job: Job, span: Span, *, catalogue_hash: str) -> bool:
-    """Did the last run of `job` for exactly this span succeed for all its tables, with this code and catalogue?"""
-    last = {entry.table_name: entry for entry in entries if entry.job == job.name and entry.span == span}
-    current = (code_version(), catalogue_hash)
-    done = {n for n, e in last.items() if e.status == "ok" and (e.code_version, e.catalogue_hash) == current}
-    return done >= {table.name for table in job.writes}
 
 
 @cache

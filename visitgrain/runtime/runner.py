@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from visitgrain.runtime.attempt import Attempt
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, Pipeline
+from visitgrain.runtime.job import Job, Pipeline, periods_of
 from visitgrain.runtime.ledger import Entry
+from visitgrain.runtime.planning import Book, Inputs, next_run
 from visitgrain.span import Span
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
 
 def run_job(job: Job, span: Span, context: Context) -> list[Entry]:
     """Run `job` for `span`; one ledger entry per table. Raises a VisitgrainError after recording the failure."""
-    return _run((job,), span, context)
+    return _run([(job, span)], context)
 
 
 def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry]:
-    """Run the jobs in order, then publish the version of every table they wrote. A failure publishes nothing."""
-    entries = _run(pipeline.jobs, span, context)
-    versions = {entry.table_name: entry.output_version for entry in entries}
+    """Run what `steps` says, then publish the version of every table of the pipeline. A failure publishes nothing."""
+    entries = _run(steps(pipeline, span, context), context)
     published = {
         "run_id": context.run_id,
         "pipeline": pipeline.name,
         "period_start": span.start,
         "period_end": span.end,
         "published_at": datetime.now(UTC),
-        "versions": versions,
+        "versions": {table.name: context.lake.version(table) for job in pipeline.jobs for table in job.writes},
     }
     context.lake.append(PUBLISHED_RUNS, [published], run_id=context.run_id)
     return entries
 
 
-def _run(jobs: Sequence[Job], span: Span, context: Context) -> list[Entry]:
+def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Job, Span]]:
+    """Job by job: the periods of `span`, and all periods that ran before and whose inputs have changed since.
+
+    A job of a finer grain than the pipeline's (days of a monthly pipeline) runs for those of its periods only that are
+    not current. What is touched shows as the steps before are done: take each step when the one before has ended.
+    """
+    inputs = Inputs(context.lake.data_files)
+    book = Book(context.ledger.entries(), inputs, catalogue_hash=context.catalogue.hash)
+    for job in pipeline.jobs:
+        asked = periods_of(job, span)
+        pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.touched(job)
+        reads_itself = any(read.table in job.writes for read in job.reads)
+        while pending:
+            run = next_run(job, pending)
+            yield job, run
+            inputs.forget(job.writes)
+            pending = {period for period in pending if period.start > run.end}
+            if reads_itself:  # a later period may have read what this run changed
+                pending |= {period for period in book.touched(job) if period.start > run.end}
+
+
+def _run(wanted: Iterable[tuple[Job, Span]], context: Context) -> list[Entry]:
     lake = context.lake  # a lake that cannot be opened fails here, before there is anything to record
     entries: list[Entry] = []
     try:
-        for job in jobs:
+        for job, span in wanted:
             attempt = Attempt(job, span, context)
             try:
                 attempt.run()

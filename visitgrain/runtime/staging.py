@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
+from visitgrain.runtime.content import Content
 from visitgrain.runtime.contract import KEPT, arrow_schema
-from visitgrain.runtime.file_writer import FileWriter, Report
+from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.file_writer import FileWriter, Report, content_of
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
+from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
+
+UNKNOWN = Content(rows=-1)  # of a file that another program wrote
+
+
+@dataclass(frozen=True)
+class Change:
+    """The part of a staged write that differs from what is there. `needless` files hold rows that are there already."""
+
+    added: list[dict[str, Any]]
+    removed: list[DataFile]
+    needless: list[dict[str, Any]]
+    partitions: tuple[date | None, ...]
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,23 @@ class Staged:
         """Input rows by what became of them ('kept' alone without reserved columns)."""
         return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
 
+    def against(self, held: Sequence[DataFile], store: Store) -> Change:
+        """What committing changes, when `held` are the files of the partitions to replace."""
+        if self.replaces is None:
+            return Change(
+                self.report.files, [], [], tuple(sorted({_value(self.table, f) for f in self.report.files}, key=str))
+            )
+        new = _by_partition((_value(self.table, file), content_of(file)) for file in self.report.files)
+        old = _by_partition((file.partition, Content.named(file.path) or UNKNOWN) for file in held)
+        damaged = {f.partition for f in held if store.size(f"{self.table.name}/{f.path}") != f.bytes}
+        same = {value for value in new if new[value] == old.get(value)} - damaged
+        return Change(
+            added=[file for file in self.report.files if _value(self.table, file) not in same],
+            removed=[file for file in held if file.partition not in same],
+            needless=[file for file in self.report.files if _value(self.table, file) in same],
+            partitions=tuple(sorted({*new, *old} - same, key=str)),
+        )
+
     def check(self, outcomes: Sequence[str]) -> None:
         """Raises GateRefused when the rows may not enter the table. `outcomes`: those declared beside 'kept'."""
         report = self.report
@@ -52,10 +85,22 @@ def writer_of(table: Table, root: str, codec: str, function: Function | None) ->
         schema=arrow_schema(table),
         not_null=tuple(column.name for column in table.columns if not column.nullable),
         statistics=statistics_columns(table),
+        hashed=tuple(column.name for column in table.columns if not column.provenance),
         partition=table.partition,
         codec=codec,
         function=function,
     )
+
+
+def _value(table: Table, file: Mapping[str, Any]) -> date | None:
+    return date.fromisoformat(file["partitionValues"][table.partition]) if table.partition else None
+
+
+def _by_partition(files: Iterable[tuple[date | None, Content]]) -> dict[date | None, Content]:
+    found: dict[date | None, Content] = {}
+    for value, content in files:
+        found[value] = found.get(value, Content()) + content
+    return found
 
 
 def _nulls(report: Report) -> Iterable[str]:
@@ -73,9 +118,6 @@ def _undeclared(report: Report, outcomes: Sequence[str]) -> Iterable[str]:
 def _outside(table: Table, report: Report, replaces: Partitions | None) -> Iterable[str]:
     if replaces is None or table.partition is None:
         return
-    values = {file["partitionValues"][table.partition] for file in report.files}
-    if not all(replaces(date.fromisoformat(value)) for value in values):
-        yield (
-            f"rows outside the replaced {table.partition} values (the job writes days outside its span; see "
-            "Job.rewrites_before)"
-        )
+    values = {_value(table, file) for file in report.files}
+    if not all(replaces(value) for value in values if value):
+        yield (f"rows outside the replaced {table.partition} values: a job writes the days of its span only")

@@ -40,6 +40,11 @@ class Store:
     def exists(self, name: str) -> bool:
         return bool(self._files.get_file_info(f"{self._base}/{name}").type != FileType.NotFound)
 
+    def size(self, name: str) -> int:
+        """Bytes of a file; -1 when there is none."""
+        info = self._files.get_file_info(f"{self._base}/{name}")
+        return int(info.size) if info.type == FileType.File else -1
+
     def read_text(self, name: str) -> str | None:
         """None when there is no such file."""
         if not self.exists(name):

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
 from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 
 from visitgrain.sources import settling
 from visitgrain.sources.keeping import conflicts, not_yet, quarantined
+from visitgrain.sources.lateness import LATE, PLACE, places_of, with_contested_place, with_place
 from visitgrain.sources.mapping import KEY_HASH, REASON, RULE, Load, counted
 from visitgrain.sources.reading import place_of
 from visitgrain.sources.result import TableResult, fates, settled_outcomes
@@ -57,7 +59,9 @@ class TableLoad:
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
         if self._staged("repeated").isEmpty():
             return  # the common case: nothing to settle
-        contested = settling.contested(self._good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
+        new = self._good.withColumn(PLACE, F.lit(None).cast("string"))
+        contested = settling.contested(new, self._stored, self._staged("repeated"), self.table, KEY_HASH)
+        contested = with_contested_place(contested, self.table, self.load.late_horizon)
         contested.write.mode("overwrite").parquet(f"{self.folder}/contested")
         self.contested = self._staged("contested")
         self.settled = self.contested.groupBy(STORED, OUTCOME).agg(F.count("*").alias("rows")).collect()
@@ -69,7 +73,9 @@ class TableLoad:
             self._store_conflicts(self.contested)
         if any(name.startswith("quarantined:") for name in outcomes):
             self._store_quarantined()
-        written = self._store_kept()
+        written, *apart = [self._store_kept(place) for place in places_of(self.table)]
+        if late := sum(rows.outcomes[KEPT] for rows in apart if rows):
+            outcomes[LATE] = late
         result = TableResult(
             self.table.name,
             sum(row["rows"] for row in self.counts),
@@ -91,50 +97,52 @@ class TableLoad:
 
     @property
     def _stored(self) -> DataFrame | None:
-        return self.lake.read(self.table) if self.lake.has(self.table) else None
+        """Rows of the table, and of the one that holds its late ones."""
+        there = [place for place in places_of(self.table) if self.lake.has(place)]
+        frames = [self.lake.read(place).withColumn(PLACE, F.lit(place.name)) for place in there]
+        return reduce(DataFrame.unionByName, frames) if frames else None
 
     def _staged(self, name: str) -> DataFrame:
         return self.lake.spark.read.parquet(f"{self.folder}/{name}")
 
-    def _store_kept(self) -> Any:
-        kept, displaced, stored = self._kept(), self._displaced(), self._stored
-        if self.table.partition is None:
-            return self._replace_whole(kept, displaced, stored)
-        day = self.table.partition
-        self.days = _values(kept, day)
-        touched = sorted({*self.days, *(_values(displaced, day) if displaced is not None else [])})
-        if not touched:
-            return None
-        if stored is None or not self._has_days(stored, touched):
-            return self.lake.append(self.table, kept, run_id=self.run_id)
-        survivors = self._without(displaced, stored.where(F.col(day).isin(touched)))
-        return self.lake.replace_days(self.table, _accounted(kept, survivors), touched, run_id=self.run_id)
+    def _store_kept(self, place: Table) -> Any:
+        names = place.column_names
+        kept = self._kept().where(F.col(PLACE) == place.name).select(*names)
+        displaced = self._displaced()
+        if displaced is not None:
+            displaced = displaced.where(F.col(PLACE) == place.name)
+        if place.partition is None:
+            return self._replace_whole(kept, displaced)
+        days = _values(kept, place.partition)
+        if place is self.table:
+            self.days = days
+        cleared = _values(displaced, place.partition) if displaced is not None else []
+        if not cleared:
+            return self.lake.append(place, kept, run_id=self.run_id) if days else None
+        touched = sorted({*days, *cleared})
+        stored = self.lake.read(place).where(F.col(place.partition).isin(touched))
+        survivors = not_yet(stored, displaced, place)
+        return self.lake.replace_days(place, _accounted(kept, survivors), touched, run_id=self.run_id)
 
-    def _replace_whole(self, kept: DataFrame, displaced: DataFrame | None, stored: DataFrame | None) -> Any:
+    def _replace_whole(self, kept: DataFrame, displaced: DataFrame | None) -> Any:
         if kept.isEmpty():
             return None
-        frame = kept if stored is None else _accounted(kept, self._without(displaced, stored))
+        stored = self.lake.read(self.table) if self.lake.has(self.table) else None
+        frame = kept if stored is None else _accounted(kept, not_yet(stored, displaced, self.table))
         return self.lake.replace(self.table, frame, window=None, run_id=self.run_id)
 
     def _kept(self) -> DataFrame:
-        """New rows that stand."""
-        names = self.table.column_names
+        """New rows that stand, each with its place."""
+        names = [*self.table.column_names, PLACE]
         if self.contested is None:
-            return self._good.select(*names)
+            return with_place(self._good, self.table, self.load.late_horizon).select(*names)
         alone = self._good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti")
         won = self.contested.where(~F.col(STORED) & (F.col(OUTCOME) == KEPT))
-        return alone.select(*names).unionByName(won.select(*names))
+        return with_place(alone, self.table, self.load.late_horizon).select(*names).unionByName(won.select(*names))
 
     def _displaced(self) -> DataFrame | None:
         """Stored rows that stand no more."""
         return None if self.contested is None else self.contested.where(F.col(STORED) & (F.col(OUTCOME) != KEPT))
-
-    def _without(self, displaced: DataFrame | None, stored: DataFrame) -> DataFrame:
-        return stored if displaced is None else not_yet(stored, displaced, self.table)
-
-    def _has_days(self, stored: DataFrame, days: list[date]) -> bool:
-        column = F.col(str(self.table.partition))
-        return not stored.where(column.between(days[0], days[-1]) & column.isin(days)).isEmpty()
 
     def _store_conflicts(self, contested: DataFrame) -> None:
         """Losers of the contested ids, replaced as a whole: a former loser may have become the winner."""

@@ -27,11 +27,12 @@ RULE, REASON, KEY_HASH = "_rule", "_reason", "_key_hash"
 
 @dataclass(frozen=True)
 class Load:
-    """One ingest run: who loads what, and the time until which events are plausible."""
+    """One ingest run: who loads what, the time until which events are plausible, and how late they may come."""
 
     source: Source
     load_id: str
     now: datetime
+    late_horizon: timedelta
 
 
 def staged(rows: Rows, table: Table, scope: Scope, load: Load) -> DataFrame:

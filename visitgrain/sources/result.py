@@ -17,7 +17,7 @@ from visitgrain.sources.settling import DUPLICATE_KEY, OUTCOME, STORED
 class TableResult:
     """`outcomes` counts every row read once.
 
-    kept, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>.
+    kept, late, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>.
     """
 
     table: str

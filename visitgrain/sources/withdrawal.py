@@ -10,7 +10,7 @@ from visitgrain.errors import GateRefused
 from visitgrain.sources.files import SourceFile
 from visitgrain.sources.loading import Tables
 from visitgrain.tables import Table
-from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, QUARANTINED_EVENTS
+from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 
 def loads_of(manifest: Iterable[Row], files: Sequence[SourceFile]) -> set[str]:
@@ -32,7 +32,7 @@ def withdraw(lake: Tables, tables: Iterable[Table], loads: Collection[str], *, r
 
     Rows of other loads that had lost against a withdrawn one stay in `conflicting_events`.
     """
-    for table in (*tables, QUARANTINED_EVENTS, CONFLICTING_EVENTS, INGEST_MANIFEST):
+    for table in (*tables, LATE_EVENTS, QUARANTINED_EVENTS, CONFLICTING_EVENTS, INGEST_MANIFEST):
         if not loads or not lake.has(table):
             continue
         stored = lake.read(table)

@@ -15,7 +15,10 @@ class Kind(StrEnum):
 
 
 class Column(BaseModel):
-    """One column. `type` is a Spark SQL type; `values` closes an enumeration; `personal` keeps it out of statistics."""
+    """One column. `type` is a Spark SQL type; `values` closes an enumeration; `personal` keeps it out of statistics.
+
+    `provenance`: how the row came here, not what it says. Rows that differ in nothing else are the same content.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +29,7 @@ class Column(BaseModel):
     nullable: bool = True
     values: tuple[str, ...] = ()
     personal: bool = False
+    provenance: bool = False
 
 
 class Table(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.model import Kind, Table, col, key
 
 QUARANTINED_EVENTS = Table(
@@ -10,8 +11,8 @@ QUARANTINED_EVENTS = Table(
     grain="one row per refused input row",
     description="Rows of any input table that could not be taken over, with place, reason and payload, for replay.",
     columns=(
-        key("load_id", "string", "ingest run"),
-        key("load_date", "date", "local day of the ingest run"),
+        key("load_id", "string", "ingest run", provenance=True),
+        key("load_date", "date", "local day of the ingest run", provenance=True),
         key("source", "string", "source mapping"),
         key("table_name", "string", "canonical table the row was meant for"),
         key("file", "string", "path of the file, relative to the ingested folder"),
@@ -38,10 +39,19 @@ CONFLICTING_EVENTS = Table(
         key("payload_hash", "string", "hash of the loser's columns"),
         key("payload", "string", "the loser's columns as JSON", personal=True),
         key("source", "string", "source mapping"),
-        key("load_id", "string", "ingest run that brought the loser"),
+        key("load_id", "string", "ingest run that brought the loser", provenance=True),
     ),
     key=("event_id", "payload_hash"),
     partition="event_date",
+)
+
+LATE_EVENTS = EVENTS.model_copy(
+    update={
+        "name": "late_events",
+        "kind": Kind.OUTPUT,
+        "grain": "one row per event beyond the late horizon",
+        "description": "Events received more than late_horizon_days after they happened; see `admit-late`.",
+    }
 )
 
 INGEST_MANIFEST = Table(
@@ -54,8 +64,8 @@ INGEST_MANIFEST = Table(
         key("source", "string", "source mapping"),
         key("file", "string", "path relative to the ingested folder"),
         key("bytes", "bigint", "size", unit="bytes"),
-        key("load_id", "string", "ingest run"),
-        key("loaded_at", "timestamp", "when"),
+        key("load_id", "string", "ingest run", provenance=True),
+        key("loaded_at", "timestamp", "when", provenance=True),
     ),
     key=("file_hash", "source"),
 )
@@ -75,6 +85,7 @@ RUN_LEDGER = Table(
         key("code_version", "string", "version of visitgrain"),
         key("catalogue_hash", "string", "hash of settings and catalogue that change results"),
         key("input_versions", "map<string,bigint>", "Delta version of each table read"),
+        key("input_hashes", "map<string,string>", "first day of each period computed -> hash of all that it read"),
         col("output_version", "bigint", "Delta version written"),
         col("rows_in", "bigint", "rows the conserved input had"),
         key("outcomes", "map<string,bigint>", "input rows by what became of them; sums to rows_in"),

@@ -96,8 +96,9 @@ def _openings(events: pl.DataFrame, rules: VisitRules) -> tuple[np.ndarray, np.n
     timeout = np.array([rules.timeout_minutes[name] for name in CHANNELS]) * (HOUR / 60)
     opened[1:] |= np.diff(t) > timeout[events["channel"].to_numpy()[1:]]
     opened[1:] |= kind[:-1] == LOGOUT
-    opened |= _other_subscriber(events["subscriber_id"], opened)
-    return _capped(t, opened, int(rules.cap_hours * HOUR), quarantine=rules.runaway.over_cap == "quarantine")
+    cap = int(rules.cap_hours * HOUR)
+    opened |= _other_subscriber(events["subscriber_id"], t, opened, cap)
+    return _capped(t, opened, cap, quarantine=rules.runaway.over_cap == "quarantine")
 
 
 def _known_since(known: np.ndarray, opened: np.ndarray) -> np.ndarray:
@@ -108,24 +109,31 @@ def _known_since(known: np.ndarray, opened: np.ndarray) -> np.ndarray:
     return np.where(latest >= run_start, latest, -1)
 
 
-def _other_subscriber(subscriber: pl.Series, opened: np.ndarray) -> np.ndarray:
-    """Rows that name another subscriber than the run did so far."""
+def _other_subscriber(subscriber: pl.Series, t: np.ndarray, opened: np.ndarray, cap: int) -> np.ndarray:
+    """Rows that name another subscriber than the run did last, less than `cap` before."""
     known = subscriber.is_not_null().to_numpy()
     ids = subscriber.fill_null(0).to_numpy()
     before = np.full(len(ids), -1)
     before[1:] = _known_since(known, opened)[:-1]
-    return known & ~opened & (before >= 0) & (ids != ids[before])
+    return known & ~opened & (before >= 0) & (ids != ids[before]) & (t - t[before] < cap)
 
 
 def _capped(t: np.ndarray, opened: np.ndarray, cap: int, *, quarantine: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts runs of `cap` or longer at each `cap` from the start of the visit. Loops over cuts, never over rows."""
+    """Cuts runs of `cap` or longer. Loops over runs and cuts, never over rows.
+
+    At each `cap` from the start of the visit; what is quarantined at fixed times, so that a piece does not depend on
+    how long ago the run began (docs/adr/0003).
+    """
     starts = np.flatnonzero(opened)
     ends = np.append(starts[1:], len(t))
     opened = opened.copy()
     runaway = np.zeros(len(t), dtype=bool)
     for run in np.flatnonzero(t[ends - 1] - t[starts] >= cap):
         row, end = starts[run], ends[run]
-        runaway[row:end] = quarantine
+        if quarantine:
+            runaway[row:end] = True
+            opened[row + 1 : end] = np.diff(t[row:end] // cap) > 0
+            continue
         while (row := row + np.searchsorted(t[row:end], t[row] + cap)) < end:
             opened[row] = True
     return opened, runaway[opened]

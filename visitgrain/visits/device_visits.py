@@ -27,15 +27,14 @@ FILTERED = ("excluded", "no_key", "received_late", "background", "outside")
 
 
 def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span) -> ArrowRows:
-    """`device_visits` that start in the span or on the day before it, and the accounting of every event read.
+    """`device_visits` that start in the span, and the accounting of every event read.
 
     The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.
     """
-    target = span.widened(before=1)
     buckets = buckets_of(events.rows, each=EVENTS_PER_TASK)
     pack = partial(_packed, rules=spec.visit_rules, buckets=buckets)
     by_stream = exchanged(packed_by(events.listing, pack), buckets)
-    cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=target.start, last=target.end)
+    cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=span.start, last=span.end)
     return ArrowRows(by_stream, cut)
 
 

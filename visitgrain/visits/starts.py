@@ -55,7 +55,7 @@ def earliest_needed(span: Span) -> int:
 
     Two days early: local days begin up to 14 hours away from those of UTC.
     """
-    first = span.widened(before=1 + FREQUENCY_DAYS + 2).start
+    first = span.widened(before=FREQUENCY_DAYS + 2).start
     return int(datetime.combine(first, time.min, UTC).timestamp()) * 1_000_000
 
 

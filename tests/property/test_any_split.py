@@ -1,0 +1,222 @@
+"""Events in any split, order and repetition, days run in any order: the visits are those of one run over everything.
+
+The product's planner and array code, with memory in place of Spark and the lake.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from hypothesis import given, settings, strategies as st
+
+from jobs import build_visits, cut_visits
+from tests.oracles.coded_events import coded, table
+from visitgrain.arrow.rows import FilePart
+from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
+from visitgrain.catalogue.visit_rules import VisitRules
+from visitgrain.runtime.content import Content
+from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.runtime.planning import Inputs
+from visitgrain.runtime.runner import steps
+from visitgrain.span import Span
+from visitgrain.tables import Table
+from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
+from visitgrain.visits.building import build
+from visitgrain.visits.device_visits import with_visit_id
+from visitgrain.visits.history import completed
+from visitgrain.visits.starts import earliest_needed, starts_now, starts_past, with_history
+
+CUT, BUILD = cut_visits.JOB, build_visits.JOB
+PIPELINE = Pipeline(name="visits", summary="", grain="day", jobs=(CUT, BUILD))
+CATALOGUE = load_catalogue(Path(__file__).parents[2] / "conf", zone="UTC", visit_rules="default")
+FIRST, DAYS = date(2026, 3, 1), 5
+ALL = Span(FIRST, FIRST + timedelta(days=DAYS - 1))
+MINUTE, HOUR = 60_000_000, 3_600_000_000
+# Times between events by timeout in minutes: visits of a device, or runs that last for days.
+GAPS = {
+    30: [[0, 1, MINUTE, 29 * MINUTE, 30 * MINUTE, 30 * MINUTE + 1, 5 * HOUR, 23 * HOUR, 40 * HOUR]],
+    720: [[12 * HOUR, 12 * HOUR - 1, 12 * HOUR + 1], [12 * HOUR, 11 * HOUR, 5 * HOUR], [12 * HOUR, 12 * HOUR + 1]],
+}
+Event = dict[str, Any]
+
+
+def rules(timeout_minutes: float, zone: str) -> Catalogue:
+    """The shipped catalogue with another timeout: at 12 hours a few events make a run past the cap."""
+    base = CATALOGUE.visit_rules.model_dump()
+    changed = VisitRules(**{**base, "timeout_minutes": dict.fromkeys(("app", "web", "wechat"), timeout_minutes)})
+    return CATALOGUE.model_copy(update={"visit_rules": changed, "zone": zone})
+
+
+@dataclass
+class Lake:
+    """Tables by day in memory, and the books of the runs: all that planning looks at."""
+
+    catalogue: Catalogue
+    folder: Path
+    events: dict[str, Event] = field(default_factory=dict)
+    tables: dict[str, dict[date, pa.Table]] = field(default_factory=dict)
+    ran: list[Entry] = field(default_factory=list)
+    contents: dict[int, tuple[pa.Table, Content]] = field(default_factory=dict)
+
+    @property
+    def lake(self) -> Lake:
+        return self
+
+    @property
+    def ledger(self) -> Lake:
+        return self
+
+    def entries(self) -> list[Entry]:
+        return self.ran
+
+    def data_files(self, table: Table) -> list[DataFile]:
+        days = self.tables.get(table.name, {})
+        return [DataFile(f"part-{self._content(rows).name}-x", 1, rows.num_rows, day) for day, rows in days.items()]
+
+    def _content(self, rows: pa.Table) -> Content:
+        """Tables are not changed, so each is hashed once."""
+        if id(rows) not in self.contents:
+            self.contents[id(rows)] = rows, Content.of(rows)
+        return self.contents[id(rows)][1]
+
+    def ingest(self, batch: list[Event]) -> None:
+        self.events |= {event["event_id"]: event for event in batch}
+        by_day: dict[date, list[Event]] = {}
+        for event in sorted(self.events.values(), key=lambda event: event["event_id"]):
+            by_day.setdefault(self._day(event), []).append(event)
+        changed = {self._day(event) for event in batch}
+        self.tables.setdefault("events", {}).update({day: table(by_day[day]) for day in changed})
+
+    def _day(self, event: Event) -> date:
+        instant = datetime.fromtimestamp(event["t"] // 1_000_000, UTC)
+        return instant.astimezone(ZoneInfo(self.catalogue.zone)).date()
+
+    def run(self, span: Span) -> None:
+        for job, part in steps(PIPELINE, span, self):
+            days = CUTS[job.name](self, part)
+            stored = self.tables.setdefault(job.writes[0].name, {})
+            for day in part.days():
+                stored.pop(day, None)
+            stored |= days
+            self._record(job, part)
+
+    def _record(self, job: Job, span: Span) -> None:
+        inputs = Inputs(self.data_files)
+        nothing: dict[str, Any] = dict.fromkeys(Entry.__dataclass_fields__)
+        filled = {
+            "job": job.name,
+            "status": "ok",
+            "code_version": code_version(),
+            "catalogue_hash": self.catalogue.hash,
+            "input_hashes": {str(p.start): inputs.hash(job, p) for p in periods_of(job, span)},
+        }
+        self.ran.append(Entry(**{**nothing, **filled}))
+
+    def within(self, table: Table | str, first: date | None, last: date | None) -> list[pa.Table]:
+        days = self.tables.get(table if isinstance(table, str) else table.name, {})
+        return [days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)]
+
+    def listing(self, tables: list[pa.Table]) -> Iterator[pa.RecordBatch]:
+        for number, rows in enumerate(tables):
+            path = self.folder / f"{len(list(self.folder.iterdir()))}.parquet"
+            pq.write_table(rows, path)
+            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), None, 0, 1, rows.num_rows, 0))])
+
+
+def cut(lake: Lake, span: Span) -> dict[date, pa.Table]:
+    events = lake.within("events", *CUT.reads[0].window(span))
+    if not events:
+        return {}
+    of = {"rules": lake.catalogue.visit_rules, "zone": lake.catalogue.zone, "first": span.start, "last": span.end}
+    found = with_visit_id(build(pa.concat_tables(events), **of))
+    return _by_day(found.filter(pc.equal(found["_outcome"], "kept")).select(DEVICE_VISITS.column_names))
+
+
+def add_history(lake: Lake, span: Span) -> dict[date, pa.Table]:
+    now, past = (lake.within(read.table, *read.window(span)) for read in BUILD.reads)
+    starts = [*starts_now(lake.listing(now)), *starts_past(lake.listing(past), recent=earliest_needed(span))]
+    if not starts:
+        return {}
+    history = with_history(pa.concat_tables(starts))
+    whole = []
+    for number, rows in enumerate(now):
+        own = history.filter(pc.equal(history["file"], number)).sort_by("row")
+        whole.append(completed(rows, own, lake.catalogue))
+    return _by_day(pa.concat_tables(rows for rows in whole if rows.num_rows)) if any(map(len, whole)) else {}
+
+
+CUTS = {CUT.name: cut, BUILD.name: add_history}
+
+
+def _by_day(visits: pa.Table) -> dict[date, pa.Table]:
+    days = visits["visit_date"].unique().to_pylist()
+    return {day: visits.filter(pc.equal(visits["visit_date"], day)) for day in days}
+
+
+@contextmanager
+def lake_of(catalogue: Catalogue) -> Iterator[Lake]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Lake(catalogue, Path(folder))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Catalogue, list[Event], list[Any]]:
+    """Rules, events, and what happens: batches of events that come, once or twice, and days that are run."""
+    zone = draw(st.sampled_from(["UTC", "Asia/Shanghai"]))
+    start = int(datetime(2026, 3, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
+    timeout = draw(st.sampled_from([30, 720, 720]))
+    events: list[Event] = []
+    for stream in range(draw(st.integers(1, 2))):
+        t = start + draw(st.sampled_from([-1, 0, HOUR, 23 * HOUR + 50 * MINUTE, 60 * HOUR]))
+        machine, gaps = draw(st.booleans()), draw(st.sampled_from(GAPS[timeout]))
+        for gap in draw(st.lists(st.sampled_from(gaps), min_size=1, max_size=9)):
+            t += gap
+            facts: Event = {"stream": stream, "device_id": f"d{stream}", "channel": "app", "t": t}
+            facts["event_id"] = f"e{len(events)}"
+            if not machine:
+                facts["type"] = draw(st.sampled_from(["page_view", "page_view", "click", "push_receive", "logout"]))
+                facts["subscriber_id"] = draw(st.sampled_from([None, None, 7, 8]))
+            events.append(coded({"type": "page_view", **facts}))
+    batch_of = draw(st.lists(st.integers(0, 3), min_size=len(events), max_size=len(events)))
+    batches = [[e for e, b in zip(events, batch_of, strict=True) if b == number] for number in range(4)]
+    replays = draw(st.lists(st.sampled_from(batches), max_size=2))
+    days = draw(st.lists(st.integers(0, DAYS - 1), min_size=1, max_size=4))
+    return rules(timeout, zone), events, draw(st.permutations([*batches, *replays, *days]))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(histories())
+def test_any_split_gives_the_visits_of_one_run(
+    history: tuple[Catalogue, list[Event], list[Any]],
+) -> None:
+    catalogue, events, happens = history
+    with lake_of(catalogue) as whole, lake_of(catalogue) as lake:
+        whole.ingest(events)
+        whole.run(ALL)
+        for step in happens:
+            if isinstance(step, list):
+                lake.ingest(step)
+            else:
+                day = FIRST + timedelta(days=step)
+                lake.run(Span(day, day))
+        ran = {day for entry in lake.ran for day in entry.input_hashes}
+        for day in reversed([day for day in ALL.days() if str(day) not in ran] or [ALL.end]):
+            lake.run(Span(day, day))
+        for kind in (DEVICE_VISITS, VISITS):
+            found, expected = (
+                {day: rows.sort_by("visit_id").to_pylist() for day, rows in of.tables[kind.name].items()}
+                for of in (lake, whole)
+            )
+            assert found == expected, kind.name

@@ -1,0 +1,211 @@
+"""What is complete, touched and missing, and what a run of a pipeline does about it: no Spark, no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from jobs import build_visits, cut_visits, split_visit_days, summarise_months
+from pipelines import daily
+from visitgrain.cli.status import ranges
+from visitgrain.runtime.content import Content
+from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.runtime.planning import Book, Inputs, State
+from visitgrain.runtime.runner import steps
+from visitgrain.span import Span
+
+CUT, BUILD, SPLIT = cut_visits.JOB, build_visits.JOB, split_visit_days.JOB
+
+
+def march(first: int, last: int | None = None) -> Span:
+    return Span(date(2026, 3, first), date(2026, 3, last or first))
+
+
+@dataclass
+class World:
+    """Contents of tables by day, and jobs that make of a day's inputs a content of their own."""
+
+    tables: dict[str, dict[int, int]] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    ran: list[tuple[str, Span]] = field(default_factory=list)
+    catalogue: str = "c"
+
+    # The part of a Context that planning looks at.
+    @property
+    def lake(self) -> World:
+        return self
+
+    @property
+    def ledger(self) -> World:
+        return self
+
+    @property
+    def hash(self) -> str:
+        return self.catalogue
+
+    def data_files(self, table) -> list[DataFile]:
+        days = self.tables.get(table.name, {})
+        return [DataFile(f"part-{Content(1, 0, n).name}-x.parquet", 1, 1, date(2026, 3, d)) for d, n in days.items()]
+
+
+class Context:
+    """Planning's view of a World."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.lake = world
+        self.ledger = Ledger(world)
+        self.catalogue = world
+
+
+class Ledger:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def entries(self) -> list[Entry]:
+        return self.world.entries
+
+
+def book(world: World) -> Book:
+    return Book(world.entries, Inputs(world.data_files), catalogue_hash=world.catalogue)
+
+
+def record(world: World, job: Job, span: Span, *, status: str = "ok") -> None:
+    inputs = Inputs(world.data_files)
+    world.entries.append(
+        Entry(
+            run_id="r",
+            job=job.name,
+            table_name=job.writes[0].name,
+            period_start=span.start,
+            period_end=span.end,
+            status=status,
+            code_version=code_version(),
+            catalogue_hash=world.catalogue,
+            input_versions={},
+            input_hashes={str(p.start): inputs.hash(job, p) for p in periods_of(job, span)},
+            output_version=1,
+            rows_in=0,
+            outcomes={},
+            rows_out=0,
+            content_hash="",
+            error=None,
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=len(world.entries)),
+            seconds=1.0,
+        )
+    )
+
+
+def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
+    """The steps of a run, each done: `job first-last`. A day's output is the sum of what the job read for it."""
+    done = []
+    for job, part in steps(pipeline, span, Context(world)):
+        done.append(f"{job.name} {part.start.day}-{part.end.day}")
+        for period in periods_of(job, part):
+            window = job.reads[0].window(period)
+            read = [n for day, n in world.tables.get(job.reads[0].table.name, {}).items() if _in(day, window)]
+            if job is SPLIT or job is BUILD:
+                read = [world.tables[job.reads[0].table.name].get(period.start.day, 0)]
+            for table in job.writes[:1]:
+                world.tables.setdefault(table.name, {})[period.start.day] = sum(read)
+        record(world, job, part)
+    return done
+
+
+def _in(day: int, window) -> bool:
+    first, last = window
+    return (first is None or first <= date(2026, 3, day)) and (last is None or date(2026, 3, day) <= last)
+
+
+@pytest.fixture
+def world() -> World:
+    return World({"events": {day: 100 + day for day in range(1, 9)}})
+
+
+def test_a_first_run_does_what_is_asked(world):
+    assert run(world, daily.PIPELINE, march(1, 8)) == ["cut_visits 1-8", "build_visits 1-8", "split_visit_days 1-8"]
+    assert book(world).state(CUT, march(4)) == State.COMPLETE
+    assert book(world).state(CUT, march(9)) == State.MISSING
+
+
+def test_the_day_asked_for_runs_again_and_nothing_else(world):
+    run(world, daily.PIPELINE, march(1, 8))
+    assert run(world, daily.PIPELINE, march(5)) == ["cut_visits 5-5", "build_visits 5-5", "split_visit_days 5-5"]
+
+
+def test_a_late_event_touches_the_days_whose_visits_it_may_change(world):
+    """A day's visits are decided by the events of two days before it to two days after it."""
+    run(world, daily.PIPELINE, march(1, 7))
+    world.tables["events"][4] += 1
+    assert sorted(period.start.day for period in book(world).touched(CUT)) == [2, 3, 4, 5, 6]
+    done = run(world, daily.PIPELINE, march(8))
+    # Cutting is independent by day, history is not: after a changed day every later one is looked at.
+    assert done[:4] == ["cut_visits 2-6", "cut_visits 8-8", "build_visits 2-6", "build_visits 7-8"]
+    assert not any(book(world).touched(job) for job in daily.PIPELINE.jobs)
+
+
+def test_what_comes_out_the_same_touches_nothing_further(world):
+    run(world, daily.PIPELINE, march(1, 7))
+    world.tables["events"][1] += 1
+    world.tables["events"][2] -= 1  # the days 1 to 4 that read both sum up to what they did
+    done = run(world, daily.PIPELINE, march(8))
+    cut, build, split = done[:2], done[2:4], done[4:]
+    assert cut == ["cut_visits 1-4", "cut_visits 8-8"]
+    assert build == [
+        "build_visits 4-4",
+        "build_visits 5-8",
+    ]  # only 4 reads day 2 but not 1
+    assert split == ["split_visit_days 4-4", "split_visit_days 8-8"]
+
+
+def test_days_may_run_in_any_order(world):
+    """3, 1, 2: the days that ran before what they stand on are brought up to date by the runs that follow."""
+    run(world, daily.PIPELINE, march(3))
+    run(world, daily.PIPELINE, march(1))
+    run(world, daily.PIPELINE, march(2))
+    ordered = World({"events": dict(world.tables["events"])})
+    for day in (1, 2, 3):
+        run(ordered, daily.PIPELINE, march(day))
+    assert world.tables == ordered.tables
+    assert not any(book(world).touched(job) for job in daily.PIPELINE.jobs)
+
+
+def test_days_of_a_monthly_pipeline_run_when_they_are_not_current(world):
+    run(world, daily.PIPELINE, march(1, 6))
+    pipeline = Pipeline(name="p", summary="", grain="month", jobs=(CUT, summarise_months.JOB))
+    assert run(world, pipeline, march(1, 31)) == ["cut_visits 7-31", "summarise_months 1-31"]
+    world.catalogue = "other rules"
+    assert run(world, pipeline, march(1, 31))[0] == "cut_visits 1-31"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        (["ok"], State.COMPLETE),
+        (["ok", "failed"], State.MISSING),
+        (["failed", "ok"], State.COMPLETE),
+        ([], State.MISSING),
+    ],
+)
+def test_the_last_run_counts(world, statuses, state):
+    for status in statuses:
+        record(world, CUT, march(4), status=status)
+    assert book(world).state(CUT, march(4)) == state
+    assert book(world).is_current(CUT, march(4)) == (state == State.COMPLETE)
+
+
+def test_files_of_another_program_count_by_their_path(world):
+    inputs = Inputs(lambda _: [DataFile("part-0.parquet", 1, 1, date(2026, 3, 4))])
+    other = Inputs(lambda _: [DataFile("part-1.parquet", 1, 1, date(2026, 3, 4))])
+    assert inputs.hash(CUT, march(4)) != other.hash(CUT, march(4))
+
+
+def test_ranges_join_neighbours():
+    days = [march(1), march(2), march(4)]
+    assert ranges(CUT, days) == "2026-03-01..2026-03-02, 2026-03-04"
+    months = [Span.month_of(date(2026, month, 1)) for month in (1, 2)]
+    assert ranges(summarise_months.JOB, months) == "2026-01, 2026-02"

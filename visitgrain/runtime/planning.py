@@ -1,0 +1,145 @@
+"""Which periods of a job are up to date: a period is touched when what it read is no longer what is there.
+
+What a period read is one hash over the contents of the partitions in its reads' windows. The ledger keeps it, so that
+knowing what is touched takes the newest logs alone; no row is read and no Spark is started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from visitgrain.runtime.content import Content
+from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.job import Job, Read, Window
+from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.span import Span
+from visitgrain.tables import Table
+
+
+class State(StrEnum):
+    COMPLETE = "complete"
+    TOUCHED = "touched"  # an input has changed since
+    MISSING = "missing"  # never run, or the last run failed
+
+
+class Inputs:
+    """What the tables hold now, as hashes. Looks at each table once."""
+
+    def __init__(self, files_of: Callable[[Table], Sequence[DataFile]]) -> None:
+        self._files_of = files_of
+        self._tables: dict[str, _Contents] = {}
+
+    def hash(self, job: Job, period: Span) -> str:
+        """Of all that `job` reads for `period`."""
+        parts = [f"{read.argument}={self._of(read, period)}" for read in job.reads]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+    def look_at(self, job: Job) -> None:
+        """At all that `job` reads, now."""
+        for read in job.reads:
+            self._contents(read.table)
+
+    def forget(self, tables: Iterable[Table]) -> None:
+        """Look again at what has been written since."""
+        for table in tables:
+            self._tables.pop(table.name, None)
+
+    def _of(self, read: Read, period: Span) -> str:
+        return self._contents(read.table).within(read.window(period) if read.window else (None, None))
+
+    def _contents(self, table: Table) -> _Contents:
+        if table.name not in self._tables:
+            self._tables[table.name] = _Contents.of(self._files_of(table))
+        return self._tables[table.name]
+
+
+class _Contents:
+    """Contents of a table's partitions, in order of their values."""
+
+    def __init__(self, contents: Sequence[tuple[date, str]]) -> None:
+        self._values = [value for value, _ in contents]
+        self._lines = [f"{value}:{content}\n".encode() for value, content in contents]
+
+    @classmethod
+    def of(cls, files: Iterable[DataFile]) -> _Contents:
+        totals: dict[date, Content] = {}
+        unknown: dict[date, list[str]] = {}  # files of other programs: a path is never used twice
+        for file in files:
+            value, content = file.partition or date.min, Content.named(file.path)
+            totals[value] = totals.get(value, Content()) + (content or Content())
+            if content is None:
+                unknown.setdefault(value, []).append(file.path)
+        return cls([(value, totals[value].name + "".join(sorted(unknown.get(value, [])))) for value in sorted(totals)])
+
+    def within(self, window: Window) -> str:
+        """Hash of the contents between both ends of `window`; None = open."""
+        first, last = window
+        begin = bisect_left(self._values, first) if first else 0
+        end = bisect_right(self._values, last) if last else len(self._values)
+        if begin == 0:
+            return self._until[end]  # history: known for every day at once
+        return hashlib.blake2b(b"".join(self._lines[begin:end]), digest_size=8).hexdigest()
+
+    @cached_property
+    def _until(self) -> list[str]:
+        running = hashlib.blake2b(digest_size=8)
+        found = [running.hexdigest()]
+        for line in self._lines:
+            running.update(line)
+            found.append(running.hexdigest())
+        return found
+
+
+class Book:
+    """What the ledger says of periods, against what the inputs are now."""
+
+    def __init__(self, entries: Iterable[Entry], inputs: Inputs, *, catalogue_hash: str) -> None:
+        self._inputs = inputs
+        self._catalogue_hash = catalogue_hash
+        self._last: dict[str, dict[date, Entry]] = {}
+        for entry in entries:
+            for first in entry.input_hashes:
+                day = date.fromisoformat(first)
+                self._last.setdefault(entry.job, {})[day] = entry
+
+    def periods(self, job: Job) -> list[Span]:
+        """Those that ran or failed, in order."""
+        return [_period(job, first) for first in sorted(self._last.get(job.name, {}))]
+
+    def state(self, job: Job, period: Span) -> State:
+        last = self._last.get(job.name, {}).get(period.start)
+        if last is None or last.status != "ok":
+            return State.MISSING
+        read = last.input_hashes[str(period.start)]
+        return State.COMPLETE if read == self._inputs.hash(job, period) else State.TOUCHED
+
+    def touched(self, job: Job) -> set[Span]:
+        return {period for period in self.periods(job) if self.state(job, period) == State.TOUCHED}
+
+    def is_current(self, job: Job, period: Span) -> bool:
+        """Complete, and computed with this code and catalogue."""
+        last = self._last.get(job.name, {}).get(period.start)
+        made_with = (last.code_version, last.catalogue_hash) if last else None
+        return made_with == (code_version(), self._catalogue_hash) and self.state(job, period) == State.COMPLETE
+
+
+def _period(job: Job, first: date) -> Span:
+    return Span.month_of(first) if job.grain == "month" else Span(first, first)
+
+
+def next_run(job: Job, periods: Iterable[Span]) -> Span:
+    """What to run first of `periods`: the earliest month, or the earliest days without a gap."""
+    first, *more = sorted(periods)
+    if job.grain == "month":
+        return first
+    end = first.end
+    for period in more:
+        if period.start > end + timedelta(days=1):
+            break
+        end = period.end
+    return Span(first.start, end)
