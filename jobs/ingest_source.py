@@ -53,8 +53,9 @@ def ingest(context: Context, *, source: str, path: Path, again: bool = False) ->
             accepted, refused = accepted_files(fresh, mapping)
             if refused and not accepted:
                 raise GateRefused("\n".join(refused))
-            horizon = timedelta(days=context.settings.late_horizon_days)
-            load = Load(mapping, _load_id(source, accepted), datetime.now(UTC), horizon)
+            late, dedup = context.settings.late_horizon_days, context.settings.dedup_horizon_days
+            now = datetime.now(UTC)
+            load = Load(mapping, _load_id(source, accepted), now, timedelta(days=late), timedelta(days=dedup))
             results = _load_tables(context, load, accepted) if accepted else ()
     except Exception as error:
         raise as_visitgrain_error(error, doing=label) from error

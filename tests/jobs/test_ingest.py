@@ -266,3 +266,13 @@ def test_loading_again_needs_all_files_of_the_load(spark, tmp_path):
     ):
         ingest(made, source="shop", path=tmp_path / "1" / "events" / "a.csv", again=True)
     assert rows(made, EVENTS, "event_id") == [("a",), ("b",)]
+
+
+def test_ids_are_known_again_within_the_horizon(spark, tmp_path):
+    """30 days by default: 1 to 31 March are within it, 1 March to 30 April are not, and the loser of 31 March is no event."""
+    made = shop_context(spark, tmp_path)
+    outcomes = []
+    for number, day in enumerate(["2026-03-01", "2026-03-31", "2026-04-30"]):
+        [table] = deliver(made, tmp_path / str(number), {"events/e.csv": [event("x", f"{day} 10:00:00")]}).tables
+        outcomes.append({name for name, rows in table.outcomes.items() if rows})
+    assert outcomes == [{"kept"}, {"conflicting"}, {"kept"}]

@@ -33,6 +33,9 @@ class Settings(Strict):
     jars: str = Field(description="folder of Delta's jars, filled by `make setup`")
     pseudonym_secret_file: str = Field(description="file that holds the key of subscriber pseudonyms, mode 0600")
     late_horizon_days: int = Field(ge=0, description="events received later than this go to late_events", default=3)
+    dedup_horizon_days: int = Field(
+        ge=1, description="a row of a key that happened longer ago is not compared with", default=30
+    )
     lock_wait_s: float = Field(ge=0, description="seconds to wait for a table that another run writes")
     mlflow_uri: str = Field(description="where models are tracked")
 

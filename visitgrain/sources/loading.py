@@ -30,7 +30,7 @@ class Tables(Protocol):
     spark: SparkSession
 
     def has(self, table: Table) -> bool: ...
-    def read(self, table: Table) -> DataFrame: ...
+    def read(self, table: Table, window: tuple[date, date] | None = None) -> DataFrame: ...
     def append(self, table: Table, frame: DataFrame, *, run_id: str) -> Any: ...
     def replace(self, table: Table, frame: DataFrame, *, window: None, run_id: str) -> Any: ...
     def replace_days(self, table: Table, frame: DataFrame, days: Sequence[date], *, run_id: str) -> Any: ...
@@ -49,12 +49,14 @@ class TableLoad:
     counts: list[Row] = field(default_factory=list)
     settled: list[Row] = field(default_factory=list)
     contested: DataFrame | None = None
+    window: tuple[date, date] | None = None  # of the stored rows that may have a key of these
     days: list[date] = field(default_factory=list)
 
     def stage(self, rows: DataFrame) -> None:
         """Map once, to Parquet; find the keys that occur twice and settle them."""
         rows.write.mode("overwrite").parquet(f"{self.folder}/rows")
         self.counts = counted(self._rows).collect()
+        self.window = self._window()
         repeated = settling.repeated(self._good, self._stored, self.table, KEY_HASH)
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
         if self._staged("repeated").isEmpty():
@@ -99,8 +101,15 @@ class TableLoad:
     def _stored(self) -> DataFrame | None:
         """Rows of the table, and of the one that holds its late ones."""
         there = [place for place in places_of(self.table) if self.lake.has(place)]
-        frames = [self.lake.read(place).withColumn(PLACE, F.lit(place.name)) for place in there]
+        frames = [self.lake.read(place, self.window).withColumn(PLACE, F.lit(place.name)) for place in there]
         return reduce(DataFrame.unionByName, frames) if frames else None
+
+    def _window(self) -> tuple[date, date] | None:
+        if self.table.partition is None:
+            return None
+        day, horizon = F.col(self.table.partition), self.load.dedup_horizon
+        first, last = self._good.agg(F.min(day), F.max(day)).collect()[0]
+        return (first - horizon, last + horizon) if first else None
 
     def _staged(self, name: str) -> DataFrame:
         return self.lake.spark.read.parquet(f"{self.folder}/{name}")

@@ -27,12 +27,16 @@ RULE, REASON, KEY_HASH = "_rule", "_reason", "_key_hash"
 
 @dataclass(frozen=True)
 class Load:
-    """One ingest run: who loads what, the time until which events are plausible, and how late they may come."""
+    """One ingest run: who loads what, the time until which events are plausible, and how late they may come.
+
+    A key is known again when it came at most `dedup_horizon` before or after: work does not grow with all history.
+    """
 
     source: Source
     load_id: str
     now: datetime
     late_horizon: timedelta
+    dedup_horizon: timedelta
 
 
 def staged(rows: Rows, table: Table, scope: Scope, load: Load) -> DataFrame:

@@ -42,12 +42,19 @@ def starts_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def starts_past(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
-    """Starts of earlier visits: all since `recent`, and of those before it the latest of each subject in the file."""
+    """Starts of earlier visits: all since `recent`, and of those before it the latest of each subject."""
+    latest = []
     for file in parts_of(listing):
         visits = read_part(file, _COLUMNS)
         starts = pl.DataFrame(pl.from_arrow(_starts(visits, NOWHERE, NOWHERE, np.full(visits.num_rows, NOWHERE))))
-        older = starts.filter(pl.col("t") < recent).sort("t", "visit_id").unique(("subject", "by_device"), keep="last")
-        yield pl.concat([starts.filter(pl.col("t") >= recent), older]).to_arrow().cast(STARTS)
+        yield starts.filter(pl.col("t") >= recent).to_arrow().cast(STARTS)
+        latest.append(_latest(starts.filter(pl.col("t") < recent)))
+    if latest:
+        yield _latest(pl.concat(latest)).to_arrow().cast(STARTS)
+
+
+def _latest(starts: pl.DataFrame) -> pl.DataFrame:
+    return starts.sort("t", "visit_id").unique(("subject", "by_device"), keep="last")
 
 
 def earliest_needed(span: Span) -> int:
@@ -97,15 +104,16 @@ def _first_at_least(t: np.ndarray, bound: np.ndarray, low: np.ndarray, high: np.
 def _starts(visits: pa.Table, group: int, file: int, row: np.ndarray) -> pa.Table:
     """Rows of `visits` or `device_visits` in the columns of `STARTS`."""
     by_device = pc.is_null(visits["subscriber_id"])
-    of_device = pa.array(hash_values(visits["device_id"]).view(np.int64))
-    subject = pc.if_else(by_device, of_device, visits["subscriber_id"]).combine_chunks()
+    subject = pc.fill_null(visits["subscriber_id"], 0).to_numpy().copy()
+    anonymous = by_device.to_numpy()
+    subject[anonymous] = hash_values(visits["device_id"].filter(by_device)).view(np.int64)
     columns = {
         "group": pa.repeat(group, visits.num_rows),
         "file": pa.repeat(pa.scalar(file, pa.int32()), visits.num_rows),
         "row": pa.array(row.astype(np.int32)),
         "by_device": by_device,
-        "subject": subject,
-        "key": pa.array(mix(subject.to_numpy().view(np.uint64).copy()).view(np.int64)),
+        "subject": pa.array(subject),
+        "key": pa.array(mix(subject.view(np.uint64).copy()).view(np.int64)),
         "t": micros(visits["start"]),
         "visit_id": visits["visit_id"],
     }
