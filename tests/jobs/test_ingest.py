@@ -269,7 +269,7 @@ def test_loading_again_needs_all_files_of_the_load(spark, tmp_path):
 
 
 def test_ids_are_known_again_within_the_horizon(spark, tmp_path):
-    """30 days by default: 1 to 31 March are within it, 1 March to 30 April are not, and the loser of 31 March is no event."""
+    """30 days by default: from 1 to 31 March is within them, from 1 March to 30 April is not."""
     made = shop_context(spark, tmp_path)
     outcomes = []
     for number, day in enumerate(["2026-03-01", "2026-03-31", "2026-04-30"]):
