@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
@@ -15,10 +16,11 @@ from visitgrain.errors import GateRefused, InputMissing, JobFailed, Locked
 from visitgrain.runtime import dry_run
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Pipeline
+from visitgrain.runtime.planning import State
 from visitgrain.runtime.runner import run_job, run_pipeline
 from visitgrain.span import Span
 from visitgrain.tables import TABLES
-from visitgrain.tables.runs import PUBLISHED_RUNS
+from visitgrain.tables.runs import PUBLISHED_RUNS, RUN_LEDGER
 
 # mark_short: call 1 lasts 60 s and is kept, call 2 lasts 5 s, call 3 is unknown: 3 in = 1 kept + 2 short
 KEPT = ROWS[:1]
@@ -54,6 +56,16 @@ def test_a_second_run_changes_no_content_hash(spark, world):
     [second] = run_job(job(), SPAN, world)
     assert second.content_hash == first.content_hash
     assertDataFrameEqual(world.lake.read(LONG_CALLS), calls(spark, KEPT))
+
+
+def test_a_ledger_of_an_earlier_version_tells_of_no_period(world):
+    run_job(job(), SPAN, world)
+    assert world.book.state(job(), SPAN) == State.COMPLETE
+    [file] = world.lake.data_files(RUN_LEDGER)
+    path = world.lake.store.local_path(RUN_LEDGER.name, file.path)
+    pq.write_table(pq.read_table(path).drop_columns(["input_hashes"]), path)
+    assert [entry.job for entry in world.ledger.entries()] == [job().name]
+    assert world.book.state(job(), SPAN) == State.MISSING
 
 
 def test_lost_rows_are_refused_and_nothing_changes(spark, world):

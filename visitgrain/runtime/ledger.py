@@ -65,7 +65,8 @@ class Ledger:
         files = delta_log.snapshot(self._store, RUN_LEDGER, version).files
         tables = [self._store.read_parquet(f"{RUN_LEDGER.name}/{file.path}", names) for file in files]
         rows = [row for table in tables for row in table.to_pylist(maps_as_pydicts="strict")]
-        return sorted((Entry(**row) for row in rows), key=lambda entry: entry.started_at)
+        # A ledger of an earlier version has no `input_hashes`: what it tells of counts as never run.
+        return sorted((Entry(**{"input_hashes": {}, **row}) for row in rows), key=lambda entry: entry.started_at)
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""

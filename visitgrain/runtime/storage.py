@@ -69,8 +69,9 @@ class Store:
         self.write_text(name, json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
 
     def read_parquet(self, name: str, columns: list[str]) -> pa.Table:
+        """Those of `columns` that the file has."""
         with pq.ParquetFile(f"{self._base}/{name}", filesystem=self._files) as file:
-            return file.read(columns=columns)
+            return file.read(columns=[column for column in columns if column in file.schema_arrow.names])
 
     def make_folder(self, name: str) -> None:
         self._files.create_dir(f"{self._base}/{name}", recursive=True)
