@@ -38,6 +38,11 @@ def ingest(context: Context, source: str, path: Path, again: bool) -> None:
     ]
     if rows:
         echo_table(("table", "outcome", "rows", "version"), rows)
+    if late := sum(table.outcomes.get("late", 0) for table in result.tables):
+        days = context.settings.late_horizon_days
+        click.echo(
+            f"{late} events came more than {days} days after they happened: late_events; see `visitgrain admit-late`"
+        )
     click.echo(f"{len(result.files)} files taken over, {len(result.skipped)} were known, {len(result.refused)} refused")
 
 
