@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import daily
 from tests.jobs.ingest_world import deliver, event, shop_context
-from visitgrain.runtime.content import Content
+from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.planning import State
 from visitgrain.runtime.runner import run_pipeline
 from visitgrain.span import Span
@@ -41,12 +41,8 @@ def feed(seed: int) -> list[str]:
 
 def contents(made) -> dict[str, dict[date, Content]]:
     """Rows of each day, told by the names of the files."""
-    found: dict[str, dict[date, Content]] = {}
-    for table in TABLES:
-        days = found.setdefault(table.name, {})
-        for file in made.lake.data_files(table):
-            days[file.partition] = days.get(file.partition, Content()) + Content.named(file.path)
-    return found
+    files = {table.name: made.lake.data_files(table) for table in TABLES}
+    return {name: by_partition((file.partition, file.content) for file in own) for name, own in files.items()}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from visitgrain.arrow.hashing import hash_rows
 
+Value = TypeVar("Value")  # of the partition column
 _NAME = re.compile(r"\d+-[0-9a-f]{16}-[0-9a-f]{16}")
 
 
@@ -28,11 +31,12 @@ class Content:
         return cls(rows.num_rows, int(np.bitwise_xor.reduce(hashes)), int(hashes.sum(dtype=np.uint64)))
 
     @classmethod
-    def named(cls, path: str) -> Content | None:
-        """The content that the name of a file tells; None for a file of another program."""
+    def named(cls, path: str) -> Content:
+        """The content that the name of a file tells. A file of another program stands for its path, used only once."""
         found = _NAME.search(path.rpartition("/")[2])
         if found is None:
-            return None
+            digest = hashlib.blake2b(path.encode(), digest_size=16).digest()
+            return cls(0, int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big"))
         rows, xor, total = found[0].split("-")
         return cls(int(rows), int(xor, 16), int(total, 16))
 
@@ -46,3 +50,11 @@ class Content:
 
     def __add__(self, other: Content) -> Content:
         return Content(self.rows + other.rows, self.xor ^ other.xor, (self.sum + other.sum) % 2**64)
+
+
+def by_partition(contents: Iterable[tuple[Value, Content]]) -> dict[Value, Content]:
+    """Sum of the contents of each partition value."""
+    found: dict[Value, Content] = {}
+    for value, content in contents:
+        found[value] = found.get(value, Content()) + content
+    return found

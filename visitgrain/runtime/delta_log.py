@@ -20,6 +20,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 from visitgrain.errors import GateRefused, Locked
+from visitgrain.runtime.content import Content
 from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
@@ -79,6 +80,10 @@ class DataFile:
     bytes: int
     rows: int
     partition: date | None
+
+    @property
+    def content(self) -> Content:
+        return Content.named(self.path)
 
 
 @dataclass(frozen=True)

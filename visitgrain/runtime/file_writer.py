@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ class Report:
     @property
     def content(self) -> Content:
         """Of all files."""
-        return sum((content_of(file) for file in self.files), Content())
+        return sum((Content.named(file["path"]) for file in self.files), Content())
 
     def add(self, other: Report) -> None:
         self.files += other.files
@@ -63,8 +63,7 @@ class FileWriter:
     """Called with the batches of one partition; yields one `REPORT` row.
 
     `schema` is the table's, `reserved` columns may stand behind it; `hashed` are the columns of its content, which is
-    in the names of the files; `function` makes such tables of the batches where
-    these are not the rows themselves.
+    in the names of the files; `function` makes such tables of the batches where these are not the rows themselves.
     """
 
     root: str
@@ -139,13 +138,6 @@ class FileWriter:
             "dataChange": True,
             "stats": json.dumps(statistics_of(data, self.statistics)),
         }
-
-
-def content_of(file: Mapping[str, Any]) -> Content:
-    """Of a file that this process, or a task of it, has just written."""
-    content = Content.named(file["path"])
-    assert content is not None, file["path"]
-    return content
 
 
 def _table(batch: pa.RecordBatch) -> pa.Table:

@@ -133,8 +133,7 @@ class Lake:
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
-        for file in staged.report.files:
-            self.store.remove_file(f"{staged.table.name}/{file['path']}")
+        self._remove(staged.table, staged.report.files)
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
         """Make the staged rows those of the table. Partitions whose rows are the same as before keep their files."""
@@ -144,8 +143,7 @@ class Lake:
             if staged.replaces and version != max(staged.upon, 0):
                 raise Locked(f"table {table.name}: version {version} came while its rows were computed; run again")
             change = staged.against(self._replaced(staged), self.store)
-            for file in change.needless:
-                self.store.remove_file(f"{table.name}/{file['path']}")
+            self._remove(table, change.needless)
             if change.added or change.removed:
                 version = delta_log.commit(
                     self.store, table, upon=version, added=change.added, removed=change.removed, run_id=run_id
@@ -199,6 +197,10 @@ class Lake:
             self.discard(staged)
             raise
         return staged
+
+    def _remove(self, table: Table, files: Sequence[Mapping[str, Any]]) -> None:
+        for file in files:
+            self.store.remove_file(f"{table.name}/{file['path']}")
 
     def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
         found = self._snapshot(staged.table, None, optional=False)

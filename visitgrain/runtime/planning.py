@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from visitgrain.runtime.content import Content
+from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.delta_log import DataFile
 from visitgrain.runtime.job import Job, Read, Window
 from visitgrain.runtime.ledger import Entry, code_version
@@ -67,14 +67,8 @@ class _Contents:
 
     @classmethod
     def of(cls, files: Iterable[DataFile]) -> _Contents:
-        totals: dict[date, Content] = {}
-        unknown: dict[date, list[str]] = {}  # files of other programs: a path is never used twice
-        for file in files:
-            value, content = file.partition or date.min, Content.named(file.path)
-            totals[value] = totals.get(value, Content()) + (content or Content())
-            if content is None:
-                unknown.setdefault(value, []).append(file.path)
-        return cls([(value, totals[value].name + "".join(sorted(unknown.get(value, [])))) for value in sorted(totals)])
+        totals = by_partition((file.partition or date.min, file.content) for file in files)
+        return cls([(value, totals[value].name) for value in sorted(totals)])
 
     def within(self, window: Window) -> str:
         """Hash of the contents between both ends of `window`; None = open."""

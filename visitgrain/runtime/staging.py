@@ -9,16 +9,14 @@ from typing import Any
 
 from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
-from visitgrain.runtime.content import Content
+from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.contract import KEPT, arrow_schema
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.file_writer import FileWriter, Report, content_of
+from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
-
-UNKNOWN = Content(rows=-1)  # of a file that another program wrote
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,9 @@ class Staged:
         return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
 
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
-        """What committing changes, when `held` are the files of the partitions to replace."""
-        if self.replaces is None:
-            return Change(
-                self.report.files, [], [], tuple(sorted({_value(self.table, f) for f in self.report.files}, key=str))
-            )
-        new = _by_partition((_value(self.table, file), content_of(file)) for file in self.report.files)
-        old = _by_partition((file.partition, Content.named(file.path) or UNKNOWN) for file in held)
+        """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
+        new = by_partition((_value(self.table, file), Content.named(file["path"])) for file in self.report.files)
+        old = by_partition((file.partition, file.content) for file in held)
         damaged = {f.partition for f in held if store.size(f"{self.table.name}/{f.path}") != f.bytes}
         same = {value for value in new if new[value] == old.get(value)} - damaged
         return Change(
@@ -96,13 +90,6 @@ def _value(table: Table, file: Mapping[str, Any]) -> date | None:
     return date.fromisoformat(file["partitionValues"][table.partition]) if table.partition else None
 
 
-def _by_partition(files: Iterable[tuple[date | None, Content]]) -> dict[date | None, Content]:
-    found: dict[date | None, Content] = {}
-    for value, content in files:
-        found[value] = found.get(value, Content()) + content
-    return found
-
-
 def _nulls(report: Report) -> Iterable[str]:
     if report.nulls:
         names = ", ".join(sorted(report.nulls))
@@ -120,4 +107,4 @@ def _outside(table: Table, report: Report, replaces: Partitions | None) -> Itera
         return
     values = {_value(table, file) for file in report.files}
     if not all(replaces(value) for value in values if value):
-        yield (f"rows outside the replaced {table.partition} values: a job writes the days of its span only")
+        yield f"rows outside the replaced {table.partition} values: a job writes the days of its span only"
