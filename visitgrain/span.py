@@ -6,7 +6,9 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
+Grain = Literal["day", "month"]
 DAY_US = 86_400_000_000  # microseconds of 24 hours
 
 
@@ -38,6 +40,10 @@ class Span:
 
     def days(self) -> Iterator[date]:
         return (self.start + timedelta(days=n) for n in range((self.end - self.start).days + 1))
+
+    def periods(self, grain: Grain) -> list[Span]:
+        """The days, or the whole months, that the span touches."""
+        return list(self.months()) if grain == "month" else [Span(day, day) for day in self.days()]
 
     def months(self) -> Iterator[Span]:
         """The whole months that the span touches."""

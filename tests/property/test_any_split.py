@@ -26,7 +26,7 @@ from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Inputs
 from visitgrain.runtime.runner import steps
@@ -120,7 +120,7 @@ class Lake:
             "status": "ok",
             "code_version": code_version(),
             "catalogue_hash": self.catalogue.hash,
-            "input_hashes": {str(p.start): inputs.hash(job, p) for p in periods_of(job, span)},
+            "input_hashes": {str(p.start): inputs.hash(job, p) for p in span.periods(job.grain)},
         }
         self.ran.append(Entry(**{**nothing, **filled}))
 

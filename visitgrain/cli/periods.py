@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from visitgrain.errors import UsageError
-from visitgrain.span import Span
+from visitgrain.span import Grain, Span
 
-Grain = Literal["day", "month"]
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
@@ -66,11 +65,6 @@ def between(start: Span | None, end: Span | None) -> Span:
     if start.start > end.end:
         raise UsageError(f"--from {start.start} is after --to {end.end}; swap them")
     return Span(start.start, end.end)
-
-
-def periods(grain: Grain, span: Span) -> list[Span]:
-    """The days, or the whole months, of `span`: one run each."""
-    return list(span.months()) if grain == "month" else [Span(day, day) for day in span.days()]
 
 
 def shown(span: Span) -> str:

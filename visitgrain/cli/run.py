@@ -8,11 +8,11 @@ from collections.abc import Iterable
 import click
 
 from visitgrain.cli.discovery import jobs_of, target
-from visitgrain.cli.periods import Period, argument, between, period_options, periods, shown, span_of
+from visitgrain.cli.periods import Period, argument, between, period_options, shown, span_of
 from visitgrain.cli.text_table import echo_table
 from visitgrain.errors import VisitgrainError
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry
 from visitgrain.span import Span
 
@@ -49,7 +49,7 @@ def run(
 def backfill(context: Context, name: str, start: Span, end: Span, missing_only: bool) -> None:
     """Run once per day (or month) of a range, oldest first; stops at the first failure and says how to go on."""
     found = target(name)
-    wanted = periods(found.grain, between(start, end))
+    wanted = between(start, end).periods(found.grain)
     done = _done(found, wanted, context) if missing_only else set()
     entries: list[Entry] = []
     for number, span in enumerate(wanted, start=1):
@@ -75,7 +75,7 @@ def _run_once(found: Job | Pipeline, span: Span, context: Context) -> list[Entry
 
 def _done(found: Job | Pipeline, wanted: Iterable[Span], context: Context) -> set[Span]:
     book = context.book
-    return {s for s in wanted if all(book.is_current(job, p) for job in jobs_of(found) for p in periods_of(job, s))}
+    return {s for s in wanted if all(book.is_current(job, p) for job in jobs_of(found) for p in s.periods(job.grain))}
 
 
 def _dry_run(found: Job | Pipeline, span: Span, context: Context) -> None:

@@ -11,7 +11,7 @@ from visitgrain.cli.discovery import discovered_jobs
 from visitgrain.cli.periods import shown
 from visitgrain.cli.text_table import echo_table
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, periods_of
+from visitgrain.runtime.job import Job
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, State, next_run
 from visitgrain.span import Span
@@ -48,7 +48,7 @@ def status(context: Context) -> None:
 def _states(job: Job, book: Book) -> dict[Span, State]:
     """Of every period between the first and the last that ran."""
     known = book.periods(job)
-    return {p: book.state(job, p) for p in periods_of(job, Span(known[0].start, known[-1].end))} if known else {}
+    return {p: book.state(job, p) for p in Span(known[0].start, known[-1].end).periods(job.grain)} if known else {}
 
 
 def _counts(job: Job | None, states: dict[Span, State] | None) -> tuple[str | int | None, ...]:

@@ -13,7 +13,7 @@ from visitgrain.arrow.rows import ArrowRows, TableFiles
 from visitgrain.errors import GateRefused
 from visitgrain.runtime import partitions
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, periods_of, target_window
+from visitgrain.runtime.job import Job, target_window
 from visitgrain.runtime.lake import Lake, Written, is_wide
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Inputs
@@ -59,7 +59,7 @@ class Attempt:
         self.job, self.span, self.context = job, span, context
         self.lake = context.lake
         self.input_versions: dict[str, int] = {}
-        self.periods = periods_of(job, span)
+        self.periods = span.periods(job.grain)
         self.input_hashes = {str(period.start): "" for period in self.periods}
         self.written: dict[str, Written] = {}
         self.rows_in: int | None = None

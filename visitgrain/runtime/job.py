@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from visitgrain.span import Span
+from visitgrain.span import Grain, Span
 from visitgrain.tables import TABLES, Table
 
 Window = tuple[date | None, date | None]  # first and last value of the partition column, both included; None = open
@@ -75,7 +75,7 @@ class Job:
     reads: tuple[Read, ...]
     writes: tuple[Table, ...]
     transform: Callable[..., Any]
-    grain: Literal["day", "month"]
+    grain: Grain
     summary: str
     spec: Callable[[Any], Any] | None = None  # picks from the loaded catalogue what the transform needs
     conserves: str | None = None
@@ -94,11 +94,6 @@ class Job:
                 raise ValueError(f"job {self.name}: table {table.name!r} is not declared in visitgrain.tables")
 
 
-def periods_of(job: Job, span: Span) -> list[Span]:
-    """The days, or whole months, that a run of `job` for `span` computes."""
-    return list(span.months()) if job.grain == "month" else [Span(day, day) for day in span.days()]
-
-
 def target_window(table: Table, span: Span) -> Window | None:
     """The partitions of `table` that a run for `span` replaces; None = the whole table."""
     if table.partition is None:
@@ -114,7 +109,7 @@ class Pipeline:
 
     name: str
     jobs: tuple[Job, ...]
-    grain: Literal["day", "month"]
+    grain: Grain
     summary: str
 
     def __post_init__(self) -> None:

@@ -103,7 +103,7 @@ class Book:
 
     def periods(self, job: Job) -> list[Span]:
         """Those that ran or failed, in order."""
-        return [_period(job, first) for first in sorted(self._last.get(job.name, {}))]
+        return [Span(day, day).periods(job.grain)[0] for day in sorted(self._last.get(job.name, {}))]
 
     def state(self, job: Job, period: Span) -> State:
         last = self._last.get(job.name, {}).get(period.start)
@@ -120,10 +120,6 @@ class Book:
         last = self._last.get(job.name, {}).get(period.start)
         made_with = (last.code_version, last.catalogue_hash) if last else None
         return made_with == (code_version(), self._catalogue_hash) and self.state(job, period) == State.COMPLETE
-
-
-def _period(job: Job, first: date) -> Span:
-    return Span.month_of(first) if job.grain == "month" else Span(first, first)
 
 
 def next_run(job: Job, periods: Iterable[Span]) -> Span:

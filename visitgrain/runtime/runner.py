@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from visitgrain.runtime.attempt import Attempt
 from visitgrain.runtime.context import Context
-from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, Inputs, next_run
 from visitgrain.span import Span
@@ -43,7 +43,7 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
     inputs = Inputs(context.lake.data_files)
     book = Book(context.ledger.entries(), inputs, catalogue_hash=context.catalogue.hash)
     for job in pipeline.jobs:
-        asked = periods_of(job, span)
+        asked = span.periods(job.grain)
         pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.touched(job)
         reads_itself = any(read.table in job.writes for read in job.reads)
         while pending:

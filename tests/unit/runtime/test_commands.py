@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from visitgrain.cli import main
-from visitgrain.cli.periods import between, periods, span_of
+from visitgrain.cli.periods import between, span_of
 from visitgrain.errors import UsageError
 from visitgrain.span import Span
 
@@ -97,9 +97,9 @@ def test_a_monthly_run_takes_the_month_around_a_day():
 
 def test_a_backfill_runs_once_per_period():
     february = Span.month_of(date(2026, 2, 10))
-    assert periods("month", between(february, MARCH)) == [february, MARCH]
-    assert len(periods("day", between(february, DAY))) == 28 + 5
-    assert periods("month", DAY) == [MARCH]
+    assert between(february, MARCH).periods("month") == [february, MARCH]
+    assert len(between(february, DAY).periods("day")) == 28 + 5
+    assert DAY.periods("month") == [MARCH]
 
 
 def test_an_interrupted_command_is_130(capsys, monkeypatch):

@@ -12,7 +12,7 @@ from pipelines import daily
 from visitgrain.cli.status import ranges
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.job import Job, Pipeline, periods_of
+from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Book, Inputs, State
 from visitgrain.runtime.runner import steps
@@ -87,7 +87,7 @@ def record(world: World, job: Job, span: Span, *, status: str = "ok") -> None:
             code_version=code_version(),
             catalogue_hash=world.catalogue,
             input_versions={},
-            input_hashes={str(p.start): inputs.hash(job, p) for p in periods_of(job, span)},
+            input_hashes={str(p.start): inputs.hash(job, p) for p in span.periods(job.grain)},
             output_version=1,
             rows_in=0,
             outcomes={},
@@ -105,7 +105,7 @@ def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
     done = []
     for job, part in steps(pipeline, span, Context(world)):
         done.append(f"{job.name} {part.start.day}-{part.end.day}")
-        for period in periods_of(job, part):
+        for period in part.periods(job.grain):
             window = job.reads[0].window(period)
             read = [n for day, n in world.tables.get(job.reads[0].table.name, {}).items() if _in(day, window)]
             if job is SPLIT or job is BUILD:
