@@ -24,8 +24,8 @@ def admit(context: Context, *, first: date | None = None, last: date | None = No
         days = sorted(row[0] for row in late.select("event_date").distinct().collect())
         if not days:
             return 0
-        events = lake.read(EVENTS) if lake.has(EVENTS) else None
-        written = lake.append(EVENTS, not_yet(late, events, EVENTS), run_id=context.run_id)
+        added_before = lake.read(EVENTS, (days[0], days[-1]), optional=True)
+        written = lake.append(EVENTS, not_yet(late, added_before, EVENTS), run_id=context.run_id)
         lake.replace_days(LATE_EVENTS, lake.empty(LATE_EVENTS), days, run_id=context.run_id)
         entry = Entry(
             run_id=context.run_id,
@@ -36,14 +36,11 @@ def admit(context: Context, *, first: date | None = None, last: date | None = No
             status="ok",
             code_version=code_version(),
             catalogue_hash="",
-            input_versions={},
-            input_hashes={},
             output_version=written.version,
             rows_in=written.rows,
             outcomes=written.outcomes,
             rows_out=written.rows,
             content_hash=written.content_hash,
-            error=None,
             started_at=started,
             seconds=(datetime.now(UTC) - started).total_seconds(),
         )

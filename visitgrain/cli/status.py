@@ -23,13 +23,11 @@ SHOWN = 5  # ranges named per job
 @click.pass_obj
 def status(context: Context) -> None:
     """Per job: periods complete, touched by newer inputs and missing between the first and the last; its last run."""
-    entries = context.ledger.entries()
-    jobs = discovered_jobs()
-    ran = {name: [e for e in entries if e.job == name] for name in dict.fromkeys(e.job for e in entries)}
+    book, jobs = context.book, discovered_jobs()
+    ran = {name: [e for e in book.entries if e.job == name] for name in dict.fromkeys(e.job for e in book.entries)}
     if not ran:
         click.echo(f"lake {context.settings.lake}: no run yet; begin with `visitgrain ingest` or `visitgrain demo`")
         return
-    book = context.book
     states = {name: _states(jobs[name], book) for name in ran if name in jobs}
     echo_table(
         ("job", "per", "complete", "touched", "missing", "first", "last", "last run", "status", "rows", "seconds"),

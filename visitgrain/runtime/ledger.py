@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from visitgrain.runtime.lake import Lake
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A row of `run_ledger`; fields and order are the table's columns."""
+    """A row of `run_ledger`; fields and order are the table's columns.
+
+    What did not read tables (ingest) has neither versions nor hashes of inputs. A ledger of an earlier version has no
+    hashes either: what it tells of counts as never run.
+    """
 
     run_id: str
     job: str
@@ -32,14 +36,14 @@ class Entry:
     status: str
     code_version: str
     catalogue_hash: str
-    input_versions: dict[str, int]
-    input_hashes: dict[str, str]
+    input_versions: dict[str, int] = field(default_factory=dict)
+    input_hashes: dict[str, str] = field(default_factory=dict)
     output_version: int | None
     rows_in: int | None
     outcomes: dict[str, int]
     rows_out: int | None
     content_hash: str | None
-    error: str | None
+    error: str | None = None
     started_at: datetime
     seconds: float
 
@@ -60,13 +64,12 @@ class Ledger:
         version = delta_log.verified_version(self._store, RUN_LEDGER)
         if version == delta_log.NO_VERSION:
             return []
-        names = [field.name for field in fields(Entry)]
+        names = [column.name for column in fields(Entry)]
         # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
         files = delta_log.snapshot(self._store, RUN_LEDGER, version).files
         tables = [self._store.read_parquet(f"{RUN_LEDGER.name}/{file.path}", names) for file in files]
         rows = [row for table in tables for row in table.to_pylist(maps_as_pydicts="strict")]
-        # A ledger of an earlier version has no `input_hashes`: what it tells of counts as never run.
-        return sorted((Entry(**{"input_hashes": {}, **row}) for row in rows), key=lambda entry: entry.started_at)
+        return sorted((Entry(**row) for row in rows), key=lambda entry: entry.started_at)
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""

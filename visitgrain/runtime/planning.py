@@ -93,10 +93,11 @@ class Book:
     """What the ledger says of periods, against what the inputs are now."""
 
     def __init__(self, entries: Iterable[Entry], inputs: Inputs, *, catalogue_hash: str) -> None:
+        self.entries = list(entries)
         self._inputs = inputs
         self._catalogue_hash = catalogue_hash
         self._last: dict[str, dict[date, Entry]] = {}
-        for entry in entries:
+        for entry in self.entries:
             for first in entry.input_hashes:
                 day = date.fromisoformat(first)
                 self._last.setdefault(entry.job, {})[day] = entry
