@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import visitgrain
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.storage import Store
-from visitgrain.span import Span
 from visitgrain.tables.runs import RUN_LEDGER
 
 if TYPE_CHECKING:
@@ -46,10 +45,6 @@ class Entry:
     error: str | None = None
     started_at: datetime
     seconds: float
-
-    @property
-    def span(self) -> Span:
-        return Span(self.period_start, self.period_end)
 
 
 class Ledger:

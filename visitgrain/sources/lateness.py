@@ -21,20 +21,19 @@ def places_of(table: Table) -> Sequence[Table]:
     return (table, LATE_EVENTS) if table is EVENTS else (table,)
 
 
-def with_place(new: DataFrame, table: Table, horizon: timedelta) -> DataFrame:
-    """Lateness is a property of the row, so its place never depends on the order of arrival."""
+def with_place(rows: DataFrame, table: Table, horizon: timedelta) -> DataFrame:
+    """Where new rows go. Lateness is a property of the row, so its place never depends on the order of arrival."""
     own = F.lit(table.name)
-    return new.withColumn(PLACE, F.when(_is_late(horizon), LATE_EVENTS.name).otherwise(own) if _splits(table) else own)
+    return rows.withColumn(PLACE, F.when(_is_late(horizon), LATE_EVENTS.name).otherwise(own) if _splits(table) else own)
 
 
-def with_contested_place(contested: DataFrame, table: Table, horizon: timedelta) -> DataFrame:
-    """Stored rows stay where they are. A new one follows a late event of its id that was admitted before."""
+def beside_admitted(contested: DataFrame, table: Table, horizon: timedelta) -> DataFrame:
+    """New rows of ids of which a late event was admitted before go where that one is."""
     if not _splits(table):
-        return contested.withColumn(PLACE, F.lit(table.name))
-    late, in_table = _is_late(horizon), F.col(STORED) & (F.col(PLACE) == table.name)
-    admitted = F.max(F.coalesce(in_table & late, F.lit(False))).over(Window.partitionBy(*table.key))
-    place = F.when(late & ~admitted, LATE_EVENTS.name).otherwise(table.name)
-    return contested.withColumn(PLACE, F.when(F.col(STORED), F.col(PLACE)).otherwise(place))
+        return contested
+    stands = F.coalesce(F.col(STORED) & (F.col(PLACE) == table.name) & _is_late(horizon), F.lit(False))
+    admitted = F.max(stands).over(Window.partitionBy(*table.key))
+    return contested.withColumn(PLACE, F.when(~F.col(STORED) & admitted, table.name).otherwise(F.col(PLACE)))
 
 
 def _splits(table: Table) -> bool:

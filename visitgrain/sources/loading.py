@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 
 from visitgrain.sources import settling
 from visitgrain.sources.keeping import conflicts, not_yet, quarantined
-from visitgrain.sources.lateness import LATE, PLACE, places_of, with_contested_place, with_place
+from visitgrain.sources.lateness import LATE, PLACE, beside_admitted, places_of, with_place
 from visitgrain.sources.mapping import KEY_HASH, REASON, RULE, Load, counted
 from visitgrain.sources.reading import place_of
 from visitgrain.sources.result import TableResult, fates, settled_outcomes
@@ -49,21 +49,19 @@ class TableLoad:
     counts: list[Row] = field(default_factory=list)
     settled: list[Row] = field(default_factory=list)
     contested: DataFrame | None = None
-    window: tuple[date, date] | None = None  # of the stored rows that may have a key of these
     days: list[date] = field(default_factory=list)
 
     def stage(self, rows: DataFrame) -> None:
         """Map once, to Parquet; find the keys that occur twice and settle them."""
+        rows = with_place(rows, self.table, self.load.late_horizon)
         rows.write.mode("overwrite").parquet(f"{self.folder}/rows")
-        self.counts = counted(self._rows).collect()
-        self.window = self._window()
+        self.counts = counted(self._rows, self.table.partition).collect()
         repeated = settling.repeated(self._good, self._stored, self.table, KEY_HASH)
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
         if self._staged("repeated").isEmpty():
             return  # the common case: nothing to settle
-        new = self._good.withColumn(PLACE, F.lit(None).cast("string"))
-        contested = settling.contested(new, self._stored, self._staged("repeated"), self.table, KEY_HASH)
-        contested = with_contested_place(contested, self.table, self.load.late_horizon)
+        contested = settling.contested(self._good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
+        contested = beside_admitted(contested, self.table, self.load.late_horizon)
         contested.write.mode("overwrite").parquet(f"{self.folder}/contested")
         self.contested = self._staged("contested")
         self.settled = self.contested.groupBy(STORED, OUTCOME).agg(F.count("*").alias("rows")).collect()
@@ -100,16 +98,17 @@ class TableLoad:
     @property
     def _stored(self) -> DataFrame | None:
         """Rows of the table, and of the one that holds its late ones."""
+        window = self._window()
         there = [place for place in places_of(self.table) if self.lake.has(place)]
-        frames = [self.lake.read(place, self.window).withColumn(PLACE, F.lit(place.name)) for place in there]
+        frames = [self.lake.read(place, window).withColumn(PLACE, F.lit(place.name)) for place in there]
         return reduce(DataFrame.unionByName, frames) if frames else None
 
     def _window(self) -> tuple[date, date] | None:
-        if self.table.partition is None:
+        """Days of the stored rows that may have a key of the new ones; None = all of them."""
+        good = [row for row in self.counts if not row[RULE] and not row[REASON]]
+        if self.table.partition is None or not good:
             return None
-        day, horizon = F.col(self.table.partition), self.load.dedup_horizon
-        first, last = self._good.agg(F.min(day), F.max(day)).collect()[0]
-        return (first - horizon, last + horizon) if first else None
+        return good[0]["first_day"] - self.load.dedup_horizon, good[0]["last_day"] + self.load.dedup_horizon
 
     def _staged(self, name: str) -> DataFrame:
         return self.lake.spark.read.parquet(f"{self.folder}/{name}")
@@ -144,10 +143,10 @@ class TableLoad:
         """New rows that stand, each with its place."""
         names = [*self.table.column_names, PLACE]
         if self.contested is None:
-            return with_place(self._good, self.table, self.load.late_horizon).select(*names)
+            return self._good.select(*names)
         alone = self._good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti")
         won = self.contested.where(~F.col(STORED) & (F.col(OUTCOME) == KEPT))
-        return with_place(alone, self.table, self.load.late_horizon).select(*names).unionByName(won.select(*names))
+        return alone.select(*names).unionByName(won.select(*names))
 
     def _displaced(self) -> DataFrame | None:
         """Stored rows that stand no more."""

@@ -164,6 +164,7 @@ def _event_time() -> Column:
     return F.coalesce(F.col("event_time"), corrected)
 
 
-def counted(frame: DataFrame) -> DataFrame:
-    """Rows by rule and reason."""
-    return frame.groupBy(RULE, REASON).agg(F.count("*").alias("rows"))
+def counted(frame: DataFrame, day: str | None) -> DataFrame:
+    """Rows by rule and reason; with `day`, a column of dates, the first and the last of each."""
+    ends = [F.min(day).alias("first_day"), F.max(day).alias("last_day")] if day else []
+    return frame.groupBy(RULE, REASON).agg(F.count("*").alias("rows"), *ends)
