@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from visitgrain.arrow.rows import FilePart, TableFiles
-from visitgrain.runtime.lake import Lake
+from visitgrain.arrow.rows import FilePart
 from visitgrain.tables import Table
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -57,13 +56,6 @@ def to_frame(spark, table: Table, text: str, **constants: Any):
 def rows_to_frame(spark, table: Table, rows: list[dict[str, Any]]):
     names = table.column_names
     return spark.createDataFrame([tuple(row[name] for name in names) for row in rows], table.ddl)
-
-
-def rows_to_files(spark, table: Table, rows: list[dict[str, Any]], folder: Path) -> TableFiles:
-    """The rows as the files of a lake's table, for transforms that read in the workers."""
-    lake = Lake(spark, str(folder), str(ZONE))
-    lake.append(table, rows, run_id="spec")
-    return lake.files(table)
 
 
 def rows_to_arrow(table: Table, rows: list[dict[str, Any]]) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,14 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings, strategies as st
 
 from jobs import build_visits, cut_visits
+from tests.books import Books
 from tests.oracles.coded_events import coded, table
 from visitgrain.arrow.rows import FilePart
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.job import Job, Pipeline
-from visitgrain.runtime.ledger import Entry, code_version
-from visitgrain.runtime.planning import Inputs
+from visitgrain.runtime.job import Pipeline
 from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 from visitgrain.tables import Table
@@ -59,27 +58,15 @@ def rules(timeout_minutes: float, zone: str) -> Catalogue:
     return CATALOGUE.model_copy(update={"visit_rules": changed, "zone": zone})
 
 
-@dataclass
-class Lake:
-    """Tables by day in memory, and the books of the runs: all that planning looks at."""
+class Lake(Books):
+    """Tables by day in memory."""
 
-    catalogue: Catalogue
-    folder: Path
-    events: dict[str, Event] = field(default_factory=dict)
-    tables: dict[str, dict[date, pa.Table]] = field(default_factory=dict)
-    ran: list[Entry] = field(default_factory=list)
-    contents: dict[int, tuple[pa.Table, Content]] = field(default_factory=dict)
-
-    @property
-    def lake(self) -> Lake:
-        return self
-
-    @property
-    def ledger(self) -> Lake:
-        return self
-
-    def entries(self) -> list[Entry]:
-        return self.ran
+    def __init__(self, catalogue: Catalogue, folder: Path) -> None:
+        super().__init__()
+        self.catalogue, self.folder = catalogue, folder
+        self.events: dict[str, Event] = {}
+        self.tables: dict[str, dict[date, pa.Table]] = {}
+        self.contents: dict[int, tuple[pa.Table, Content]] = {}
 
     def data_files(self, table: Table) -> list[DataFile]:
         days = self.tables.get(table.name, {})
@@ -110,19 +97,7 @@ class Lake:
             for day in part.days():
                 stored.pop(day, None)
             stored |= days
-            self._record(job, part)
-
-    def _record(self, job: Job, span: Span) -> None:
-        inputs = Inputs(self.data_files)
-        nothing: dict[str, Any] = dict.fromkeys(Entry.__dataclass_fields__)
-        filled = {
-            "job": job.name,
-            "status": "ok",
-            "code_version": code_version(),
-            "catalogue_hash": self.catalogue.hash,
-            "input_hashes": {str(p.start): inputs.hash(job, p) for p in span.periods(job.grain)},
-        }
-        self.ran.append(Entry(**{**nothing, **filled}))
+            self.record(job, part)
 
     def within(self, table: Table | str, first: date | None, last: date | None) -> list[pa.Table]:
         days = self.tables.get(table if isinstance(table, str) else table.name, {})

@@ -30,9 +30,10 @@ def _assigned(
     listing: Iterable[pa.RecordBatch], *, cut_points: Sequence[FilePart], model: SegmentModel
 ) -> Iterator[pa.Table]:
     ends = ends_of(read_part(file, ["model", "axis", "low", "high"]) for file in cut_points)
-    columns = dict.fromkeys(["subscriber_id", "month", "score", *columns_of(model)])
+    own = ["score"] if model.model == "behaviour" else []
+    columns = list(dict.fromkeys(["subscriber_id", "month", *own, *columns_of(model)]))
     for file in parts_of(listing):
-        yield assigned(read_part(file, list(columns), dictionaries=["score"]), ends, model)
+        yield assigned(read_part(file, columns, dictionaries=["score"]), ends, model)
 
 
 def ends_of(cut_points: Iterable[pa.Table]) -> dict[tuple[str, str], Ends]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
 from jobs import build_visits, cut_visits, split_visit_days, summarise_months
 from pipelines import daily
+from tests.books import Books
 from visitgrain.cli.status import ranges
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.job import Job, Pipeline
-from visitgrain.runtime.ledger import Entry, code_version
-from visitgrain.runtime.planning import Book, Inputs, State
+from visitgrain.runtime.job import Pipeline
+from visitgrain.runtime.planning import Inputs, State
 from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 
@@ -25,85 +25,23 @@ def march(first: int, last: int | None = None) -> Span:
     return Span(date(2026, 3, first), date(2026, 3, last or first))
 
 
-@dataclass
-class World:
+class World(Books):
     """Contents of tables by day, and jobs that make of a day's inputs a content of their own."""
 
-    tables: dict[str, dict[int, int]] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
-    ran: list[tuple[str, Span]] = field(default_factory=list)
-    catalogue: str = "c"
-
-    # The part of a Context that planning looks at.
-    @property
-    def lake(self) -> World:
-        return self
-
-    @property
-    def ledger(self) -> World:
-        return self
-
-    @property
-    def hash(self) -> str:
-        return self.catalogue
+    def __init__(self, tables: dict[str, dict[int, int]]) -> None:
+        super().__init__()
+        self.tables = tables
+        self.catalogue = SimpleNamespace(hash="c")
 
     def data_files(self, table) -> list[DataFile]:
         days = self.tables.get(table.name, {})
         return [DataFile(f"part-{Content(1, 0, n).name}-x.parquet", 1, 1, date(2026, 3, d)) for d, n in days.items()]
 
 
-class Context:
-    """Planning's view of a World."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.lake = world
-        self.ledger = Ledger(world)
-        self.catalogue = world
-
-
-class Ledger:
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def entries(self) -> list[Entry]:
-        return self.world.entries
-
-
-def book(world: World) -> Book:
-    return Book(world.entries, Inputs(world.data_files), catalogue_hash=world.catalogue)
-
-
-def record(world: World, job: Job, span: Span, *, status: str = "ok") -> None:
-    inputs = Inputs(world.data_files)
-    world.entries.append(
-        Entry(
-            run_id="r",
-            job=job.name,
-            table_name=job.writes[0].name,
-            period_start=span.start,
-            period_end=span.end,
-            status=status,
-            code_version=code_version(),
-            catalogue_hash=world.catalogue,
-            input_versions={},
-            input_hashes={str(p.start): inputs.hash(job, p) for p in span.periods(job.grain)},
-            output_version=1,
-            rows_in=0,
-            outcomes={},
-            rows_out=0,
-            content_hash="",
-            error=None,
-            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=len(world.entries)),
-            seconds=1.0,
-        )
-    )
-
-
 def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
     """The steps of a run, each done: `job first-last`. A day's output is the sum of what the job read for it."""
     done = []
-    for job, part in steps(pipeline, span, Context(world)):
+    for job, part in steps(pipeline, span, world):
         done.append(f"{job.name} {part.start.day}-{part.end.day}")
         for period in part.periods(job.grain):
             window = job.reads[0].window(period)
@@ -112,7 +50,7 @@ def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
                 read = [world.tables[job.reads[0].table.name].get(period.start.day, 0)]
             for table in job.writes[:1]:
                 world.tables.setdefault(table.name, {})[period.start.day] = sum(read)
-        record(world, job, part)
+        world.record(job, part)
     return done
 
 
@@ -128,8 +66,8 @@ def world() -> World:
 
 def test_a_first_run_does_what_is_asked(world):
     assert run(world, daily.PIPELINE, march(1, 8)) == ["cut_visits 1-8", "build_visits 1-8", "split_visit_days 1-8"]
-    assert book(world).state(CUT, march(4)) == State.COMPLETE
-    assert book(world).state(CUT, march(9)) == State.MISSING
+    assert world.book.state(CUT, march(4)) == State.COMPLETE
+    assert world.book.state(CUT, march(9)) == State.MISSING
 
 
 def test_the_day_asked_for_runs_again_and_nothing_else(world):
@@ -141,11 +79,11 @@ def test_a_late_event_touches_the_days_whose_visits_it_may_change(world):
     """A day's visits are decided by the events of two days before it to two days after it."""
     run(world, daily.PIPELINE, march(1, 7))
     world.tables["events"][4] += 1
-    assert sorted(period.start.day for period in book(world).touched(CUT)) == [2, 3, 4, 5, 6]
+    assert sorted(period.start.day for period in world.book.touched(CUT)) == [2, 3, 4, 5, 6]
     done = run(world, daily.PIPELINE, march(8))
     # Cutting is independent by day, history is not: after a changed day every later one is looked at.
     assert done[:4] == ["cut_visits 2-6", "cut_visits 8-8", "build_visits 2-6", "build_visits 7-8"]
-    assert not any(book(world).touched(job) for job in daily.PIPELINE.jobs)
+    assert not any(world.book.touched(job) for job in daily.PIPELINE.jobs)
 
 
 def test_what_comes_out_the_same_touches_nothing_further(world):
@@ -171,14 +109,14 @@ def test_days_may_run_in_any_order(world):
     for day in (1, 2, 3):
         run(ordered, daily.PIPELINE, march(day))
     assert world.tables == ordered.tables
-    assert not any(book(world).touched(job) for job in daily.PIPELINE.jobs)
+    assert not any(world.book.touched(job) for job in daily.PIPELINE.jobs)
 
 
 def test_days_of_a_monthly_pipeline_run_when_they_are_not_current(world):
     run(world, daily.PIPELINE, march(1, 6))
     pipeline = Pipeline(name="p", summary="", grain="month", jobs=(CUT, summarise_months.JOB))
     assert run(world, pipeline, march(1, 31)) == ["cut_visits 7-31", "summarise_months 1-31"]
-    world.catalogue = "other rules"
+    world.catalogue.hash = "other rules"
     assert run(world, pipeline, march(1, 31))[0] == "cut_visits 1-31"
 
 
@@ -193,9 +131,9 @@ def test_days_of_a_monthly_pipeline_run_when_they_are_not_current(world):
 )
 def test_the_last_run_counts(world, statuses, state):
     for status in statuses:
-        record(world, CUT, march(4), status=status)
-    assert book(world).state(CUT, march(4)) == state
-    assert book(world).is_current(CUT, march(4)) == (state == State.COMPLETE)
+        world.record(CUT, march(4), status=status)
+    assert world.book.state(CUT, march(4)) == state
+    assert world.book.is_current(CUT, march(4)) == (state == State.COMPLETE)
 
 
 def test_files_of_another_program_count_by_their_path(world):

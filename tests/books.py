@@ -1,0 +1,56 @@
+"""All that planning looks at, without a lake: contents of tables, and the books of the runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.job import Job
+from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.runtime.planning import Book, Inputs
+from visitgrain.span import Span
+from visitgrain.tables import Table
+
+
+class Books:
+    """A stand-in for a Context, its lake and its ledger. Subclasses say which files the tables have."""
+
+    catalogue: Any  # has a `hash`
+
+    def __init__(self) -> None:
+        self.ran: list[Entry] = []
+        self.lake = self.ledger = self
+
+    def data_files(self, table: Table) -> list[DataFile]:
+        raise NotImplementedError
+
+    def entries(self) -> list[Entry]:
+        return self.ran
+
+    @property
+    def book(self) -> Book:
+        return Book(self.ran, Inputs(self.data_files), catalogue_hash=self.catalogue.hash)
+
+    def record(self, job: Job, span: Span, *, status: str = "ok") -> None:
+        """A run of `job` that has just ended."""
+        inputs = Inputs(self.data_files)
+        entry = Entry(
+            run_id="r",
+            job=job.name,
+            table_name=job.writes[0].name,
+            period_start=span.start,
+            period_end=span.end,
+            status=status,
+            code_version=code_version(),
+            catalogue_hash=self.catalogue.hash,
+            input_hashes={str(period.start): inputs.hash(job, period) for period in span.periods(job.grain)},
+            output_version=1,
+            rows_in=0,
+            outcomes={},
+            rows_out=0,
+            content_hash="",
+            started_at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(seconds=len(self.ran)),
+            seconds=1.0,
+        )
+        self.ran.append(entry)
