@@ -146,6 +146,7 @@ CAMPAIGN_AUDIENCES = Table(
         key("campaign_id", "string", "campaign"),
         key("subscriber_id", "bigint", SUBSCRIBER_ID),
         key("arm", "string", "random arm", values=("treatment", "control")),
+        col("propensity", "double", "probability with which the draw gave this arm", unit="share 0-1"),
         key("assigned_date", "date", "local day of the draw"),
         key("source", "string", "name of the source mapping"),
         key("load_id", "string", LOAD_ID, provenance=True),
@@ -167,9 +168,28 @@ CAMPAIGN_EXPOSURES = Table(
         key("exposure_time", "timestamp", "when it was shown or sent"),
         col("touchpoint_id", "string", "where"),
         col("channel", "string", "how", values=ORDER_CHANNELS),
+        col("propensity", "double", "logged probability of this exposure", unit="share 0-1"),
         key("source", "string", "name of the source mapping"),
         key("load_id", "string", LOAD_ID, provenance=True),
     ),
     key=("exposure_id",),
     partition="exposure_date",
+)
+
+NUMBERS = Table(
+    name="numbers",
+    kind=Kind.INPUT,
+    grain="one row per number and holder",
+    description="The vault: who held a number, and when. A recycled number begins a new subscriber.",
+    columns=(
+        key("number_id", "bigint", "pseudonym of the number alone: what logs that know only the number carry"),
+        key("valid_from", "date", "first local day on which the subscriber holds the number"),
+        col("valid_to", "date", "first local day on which nobody or somebody else does; null = still held"),
+        key("subscriber_id", "bigint", SUBSCRIBER_ID),
+        col("household_id", "bigint", "key shared by the numbers of one person or family; never merges them"),
+        col("number", "string", "the number itself, where the feed gives it: nowhere else in the lake", personal=True),
+        key("source", "string", "name of the source mapping"),
+        key("load_id", "string", LOAD_ID, provenance=True),
+    ),
+    key=("number_id", "valid_from"),
 )
