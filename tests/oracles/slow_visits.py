@@ -159,7 +159,7 @@ def _measured(visit: Visit, rules: VisitRules, zone: ZoneInfo) -> Row:
         "days": _days(visit.events, zone),
         "last_event_type": closing["type"],
         "runaway": _runaway(visit, rules),
-        **_identity(visit.events),
+        **_identity(visit.events, rules),
         **_counts(visit.events),
         **_path(visit.events),
         **_entry(visit.events),
@@ -170,7 +170,10 @@ def _measured(visit: Visit, rules: VisitRules, zone: ZoneInfo) -> Row:
 def _runaway(visit: Visit, rules: VisitRules) -> str | None:
     if visit.over_cap and rules.runaway.over_cap == "quarantine":
         return "over_cap"
-    return "too_many_events" if len(visit.events) > rules.runaway.max_events else None
+    if len(visit.events) > rules.runaway.max_events:
+        return "too_many_events"
+    by_minute = Counter(event["t"] // (60 * SECOND) for event in visit.events)
+    return "too_fast" if max(by_minute.values()) > rules.runaway.max_events_per_minute else None
 
 
 def _engaged_seconds(events: list[Event], rules: VisitRules) -> int:
@@ -178,13 +181,16 @@ def _engaged_seconds(events: list[Event], rules: VisitRules) -> int:
     return rules.heartbeat_s * (len(heartbeats) - 1) + rules.minimum_visit_s
 
 
-def _identity(events: list[Event]) -> Row:
+def _identity(events: list[Event], rules: VisitRules) -> Row:
     named = [e for e in events if e["subscriber_id"] is not None]
+    if rules.identity.mode == "compat_last_login":
+        named.reverse()
     if not named:
-        return {"subscriber_id": None, "login_event_id": None, "stitch_method": None}
+        return {"subscriber_id": None, "login_event_id": None, "login_time": None, "stitch_method": None}
     return {
         "subscriber_id": named[0]["subscriber_id"],
         "login_event_id": named[0]["event_id"],
+        "login_time": _instant(named[0]["t"]),
         "stitch_method": "every_event" if len(named) == len(events) else "same_visit",
     }
 

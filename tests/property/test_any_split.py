@@ -27,15 +27,17 @@ from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
-from visitgrain.runtime.job import Pipeline
+from visitgrain.runtime.job import Pipeline, Read
 from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 from visitgrain.tables import Table
 from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
+from visitgrain.visits import starts
 from visitgrain.visits.building import build
 from visitgrain.visits.device_visits import with_visit_id
 from visitgrain.visits.history import completed
-from visitgrain.visits.starts import earliest_needed, starts_now, starts_past, with_history
+from visitgrain.visits.identity import stitched
+from visitgrain.visits.recency import with_history
 
 CUT, BUILD = cut_visits.JOB, build_visits.JOB
 PIPELINE = Pipeline(name="visits", summary="", grain="day", jobs=(CUT, BUILD))
@@ -48,12 +50,18 @@ GAPS = {
     30: [[0, 1, MINUTE, 29 * MINUTE, 30 * MINUTE, 30 * MINUTE + 1, 5 * HOUR, 23 * HOUR, 40 * HOUR]],
     720: [[12 * HOUR, 12 * HOUR - 1, 12 * HOUR + 1], [12 * HOUR, 11 * HOUR, 5 * HOUR], [12 * HOUR, 12 * HOUR + 1]],
 }
+# A login reaches back over all days, or over one; a device on which two people log in is shared, or never is.
+IDENTITIES = [
+    {"mode": "time_sliced", "within_days": days, "shared_device": {"subscribers": people, "days": 1}}
+    for days in (1, 30)
+    for people in (1, 5)
+]
 Event = dict[str, Any]
 
 
-def rules(timeout_minutes: float, zone: str) -> Catalogue:
+def rules(timeout_minutes: float, zone: str, identity: dict[str, Any]) -> Catalogue:
     """The shipped catalogue with another timeout: at 12 hours a few events make a run past the cap."""
-    base = CATALOGUE.visit_rules.model_dump()
+    base = {**CATALOGUE.visit_rules.model_dump(), "identity": identity}
     changed = VisitRules(**{**base, "timeout_minutes": dict.fromkeys(("app", "web", "wechat"), timeout_minutes)})
     return CATALOGUE.model_copy(update={"visit_rules": changed, "zone": zone})
 
@@ -99,19 +107,21 @@ class Lake(Books):
             stored |= days
             self.record(job, part)
 
-    def within(self, table: Table | str, first: date | None, last: date | None) -> list[pa.Table]:
-        days = self.tables.get(table if isinstance(table, str) else table.name, {})
-        return [days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)]
+    def read(self, read: Read, span: Span) -> dict[date, pa.Table]:
+        days = self.tables.get(read.table.name, {})
+        first, last = read.window(span) if read.window else (None, None)
+        return {d: days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)}
 
-    def listing(self, tables: list[pa.Table]) -> Iterator[pa.RecordBatch]:
-        for number, rows in enumerate(tables):
-            path = self.folder / f"{len(list(self.folder.iterdir()))}.parquet"
+    def listing(self, days: dict[date, pa.Table]) -> Iterator[pa.RecordBatch]:
+        for number, (day, rows) in enumerate(days.items()):
+            path = self.folder / f"{len(list(self.folder.iterdir()))}" / f"visit_date={day}" / "rows.parquet"
+            path.parent.mkdir(parents=True)
             pq.write_table(rows, path)
-            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), None, 0, 1, rows.num_rows, 0))])
+            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), day, 0, 1, rows.num_rows, 0))])
 
 
 def cut(lake: Lake, span: Span) -> dict[date, pa.Table]:
-    events = lake.within("events", *CUT.reads[0].window(span))
+    events = lake.read(CUT.reads[0], span).values()
     if not events:
         return {}
     of = {"rules": lake.catalogue.visit_rules, "zone": lake.catalogue.zone, "first": span.start, "last": span.end}
@@ -120,16 +130,22 @@ def cut(lake: Lake, span: Span) -> dict[date, pa.Table]:
 
 
 def add_history(lake: Lake, span: Span) -> dict[date, pa.Table]:
-    now, past = (lake.within(read.table, *read.window(span)) for read in BUILD.reads)
-    starts = [*starts_now(lake.listing(now)), *starts_past(lake.listing(past), recent=earliest_needed(span))]
-    if not starts:
+    now, around, past, _, _ = (lake.read(read, span) for read in BUILD.reads)
+    if not now:
         return {}
-    history = with_history(pa.concat_tables(starts))
+    visits = [*starts.visits_now(lake.listing(now)), *starts.visits_around(lake.listing(around), span=span)]
+    decided = stitched(together(visits), lake.catalogue.visit_rules.identity, pa.array([], pa.string()))
+    before = starts.starts_past(lake.listing(past), recent=starts.earliest_needed(span))
+    history = with_history(together([starts.starts_of(decided), *before]))
     whole = []
-    for number, rows in enumerate(now):
+    for number, rows in enumerate(now.values()):
         own = history.filter(pc.equal(history["file"], number)).sort_by("row")
         whole.append(completed(rows, own, lake.catalogue))
     return _by_day(pa.concat_tables(rows for rows in whole if rows.num_rows)) if any(map(len, whole)) else {}
+
+
+def together(parts: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
 CUTS = {CUT.name: cut, BUILD.name: add_history}
@@ -153,13 +169,13 @@ def histories(draw: st.DrawFn) -> tuple[Catalogue, list[Event], list[Any]]:
     start = int(datetime(2026, 3, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
     timeout = draw(st.sampled_from([30, 720, 720]))
     events: list[Event] = []
-    for stream in range(draw(st.integers(1, 2))):
+    for stream in range(draw(st.integers(1, 3))):  # two channels of a device, and one of another
         t = start + draw(st.sampled_from([-1, 0, HOUR, 23 * HOUR + 50 * MINUTE, 60 * HOUR]))
         machine, gaps = draw(st.booleans()), draw(st.sampled_from(GAPS[timeout]))
         for gap in draw(st.lists(st.sampled_from(gaps), min_size=1, max_size=9)):
             t += gap
-            facts: Event = {"stream": stream, "device_id": f"d{stream}", "channel": "app", "t": t}
-            facts["event_id"] = f"e{len(events)}"
+            facts: Event = {"stream": stream, "device_id": f"d{stream // 2}", "channel": ("app", "web")[stream % 2]}
+            facts |= {"t": t, "event_id": f"e{len(events)}"}
             if not machine:
                 facts["type"] = draw(st.sampled_from(["page_view", "page_view", "click", "push_receive", "logout"]))
                 facts["subscriber_id"] = draw(st.sampled_from([None, None, 7, 8]))
@@ -168,7 +184,8 @@ def histories(draw: st.DrawFn) -> tuple[Catalogue, list[Event], list[Any]]:
     batches = [[e for e, b in zip(events, batch_of, strict=True) if b == number] for number in range(4)]
     replays = draw(st.lists(st.sampled_from(batches), max_size=2))
     days = draw(st.lists(st.integers(0, DAYS - 1), min_size=1, max_size=4))
-    return rules(timeout, zone), events, draw(st.permutations([*batches, *replays, *days]))
+    identity = draw(st.sampled_from(IDENTITIES))
+    return rules(timeout, zone, identity), events, draw(st.permutations([*batches, *replays, *days]))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -70,7 +70,10 @@ def rule_sets() -> st.SearchStrategy[VisitRules]:
             "cap_hours": st.sampled_from([1, 1.5, 24]),
             "background": st.sampled_from([("push_receive",), ("push_receive", "error", "logout"), ()]),
             "runaway": st.builds(
-                dict, over_cap=st.sampled_from(["quarantine", "keep"]), max_events=st.sampled_from([3, 5, 10_000])
+                dict,
+                over_cap=st.sampled_from(["quarantine", "keep"]),
+                max_events=st.sampled_from([3, 5, 10_000]),
+                max_events_per_minute=st.sampled_from([1, 2, 10_000]),
             ),
             "heartbeat_s": st.sampled_from([1, 10]),
         }

@@ -149,7 +149,7 @@ def test_all_pieces_of_a_run_over_the_cap_are_runaway() -> None:
 
 
 def test_pieces_over_the_cap_may_be_kept() -> None:
-    rules = rules_with(runaway={"over_cap": "keep", "max_events": 10_000})
+    rules = rules_with(runaway={"over_cap": "keep", "max_events": 10_000, "max_events_per_minute": 10_000})
     assert pick(visits_of(every_half_hour(24), rules), "events", "runaway") == [(48, None), (1, None)]
 
 
@@ -179,7 +179,7 @@ def test_a_subscriber_is_remembered_for_a_cap(named: str, expected: list[tuple[A
 
 
 def test_more_than_the_maximum_of_events_is_a_runaway() -> None:
-    rules = rules_with(runaway={"over_cap": "quarantine", "max_events": 2})
+    rules = rules_with(runaway={"over_cap": "quarantine", "max_events": 2, "max_events_per_minute": 10_000})
     visits = visits_of(
         """
         t

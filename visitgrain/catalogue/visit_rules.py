@@ -11,12 +11,30 @@ from visitgrain.catalogue.yaml_file import Strict, parse
 from visitgrain.errors import ConfigError, suggestion
 from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
 
+LOOK_AHEAD_DAYS = 30  # as far as `build_visits` reads
+
 
 class Runaway(Strict):
     """When a visit is no person's. Such visits go to `quarantined_visits`."""
 
     over_cap: Literal["quarantine", "keep"]
     max_events: int = Field(gt=0)
+    max_events_per_minute: int = Field(gt=0)
+
+
+class SharedDevice(Strict):
+    """More than `subscribers` logins of different people within `days`: a device of a shop, not of a person."""
+
+    subscribers: int = Field(ge=1)
+    days: float = Field(gt=0, le=LOOK_AHEAD_DAYS)
+
+
+class Identity(Strict):
+    """Who an anonymous visit belongs to: docs/adr/0012."""
+
+    mode: Literal["time_sliced", "compat_last_login"]
+    within_days: float = Field(gt=0, le=LOOK_AHEAD_DAYS)
+    shared_device: SharedDevice
 
 
 class VisitRules(Strict):
@@ -32,6 +50,7 @@ class VisitRules(Strict):
     cap_hours: float = Field(gt=0)
     background: tuple[str, ...]
     runaway: Runaway
+    identity: Identity
     heartbeat_s: int = Field(gt=0)
     minimum_visit_s: int = Field(ge=0)
     max_received_after_start_days: float | None = Field(default=None, gt=0)

@@ -16,6 +16,7 @@ from visitgrain.cli.explain import explain
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
+from visitgrain.cli.unstitch import unstitch
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.logs import configure_logs
 from visitgrain.runtime.settings import default_conf, resolve
@@ -50,5 +51,5 @@ def app(
     click_context.meta["origins"] = resolved.origins
 
 
-for command in (run, backfill, plan, jobs, status, explain, ingest, admit_late, simulate, demo, docs, config):
+for command in (run, backfill, plan, jobs, status, explain, ingest, admit_late, unstitch, simulate, demo, docs, config):
     app.add_command(command)

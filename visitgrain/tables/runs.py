@@ -1,4 +1,4 @@
-"""What ingest and the runner write about their own work."""
+"""What ingest, the runner and operators note about the work itself."""
 
 from __future__ import annotations
 
@@ -112,4 +112,19 @@ PUBLISHED_RUNS = Table(
         key("versions", "map<string,bigint>", "table -> Delta version"),
     ),
     key=("run_id", "pipeline", "period_start"),
+)
+
+UNSTITCHED = Table(
+    name="unstitched",
+    kind=Kind.OUTPUT,
+    grain="one row per login whose stitches were taken back",
+    description="Logins that no earlier visit is stitched by any more; written by `unstitch`, heeded by build_visits.",
+    columns=(
+        key("login_event_id", "string", "visits.login_event_id"),
+        key("login_date", "date", "local day of the login"),
+        key("reason", "string", "why, in somebody's words"),
+        key("taken_back_at", "timestamp", "when", provenance=True),
+    ),
+    key=("login_event_id",),
+    partition="login_date",
 )

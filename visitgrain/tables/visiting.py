@@ -5,12 +5,13 @@ from __future__ import annotations
 from visitgrain.tables.model import Kind, Table, col, key
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
+METHODS = "how the subscriber is known: every_event, same_visit, next_login, last_login; null = anonymous"
 DAY_TYPE = "array<struct<day:date,events:int,active_events:int,seconds:bigint>>"
 
 _IDENTITY = (
     key("visit_id", "bigint", "63-bit hash of device, channel, start and first event id"),
     key("visit_date", "date", "local day on which the visit starts"),
-    col("subscriber_id", "bigint", "the one subscriber seen in the visit; null = anonymous"),
+    col("subscriber_id", "bigint", "whose visit it is, see docs/adr/0012; null = anonymous"),
     key("device_id", "string", "SDK device or cookie", personal=True),
     key("channel", "string", "where it happened", values=CHANNELS),
 )
@@ -65,7 +66,8 @@ DEVICE_VISITS = Table(
         *_SHAPE,
         col("stitch_method", "string", "how the subscriber is known: every_event, same_visit; null = anonymous"),
         col("login_event_id", "string", "first event of the visit that names the subscriber"),
-        col("runaway", "string", "why the visit is no person's: over_cap, too_many_events; null = a normal visit"),
+        col("login_time", "timestamp", "when that was"),
+        col("runaway", "string", "why the visit is no person's: over_cap, too_many_events, too_fast; null = it may be"),
     ),
     key=("visit_id",),
     partition="visit_date",
@@ -79,9 +81,10 @@ VISITS = Table(
     columns=(
         *_IDENTITY,
         key("subject_type", "string", "whose history the visit belongs to", values=("subscriber", "device")),
-        col("stitch_method", "string", "how the subscriber is known: every_event, same_visit; null = anonymous"),
-        col("login_event_id", "string", "event that named the subscriber"),
-        col("stitch_rule", "string", "version of the identity rule; null = anonymous"),
+        col("stitch_method", "string", METHODS),
+        col("login_event_id", "string", "event that named the subscriber; of a later visit where stitched"),
+        col("login_time", "timestamp", "when that was: before it nobody knew"),
+        col("stitch_rule", "string", "identity rule and version of the visit rules; null = anonymous"),
         *_TIME,
         *_COUNTS,
         *_SHAPE,
@@ -125,7 +128,7 @@ QUARANTINED_VISITS = Table(
         key("start", "timestamp", "first foreground event"),
         key("end", "timestamp", "last foreground event"),
         key("events", "int", "events of the visit"),
-        key("reason", "string", "why", values=("over_cap", "too_many_events")),
+        key("reason", "string", "why", values=("over_cap", "too_many_events", "too_fast")),
     ),
     key=("visit_id",),
     partition="visit_date",

@@ -13,6 +13,7 @@ from visitgrain.visits.grouped import NEVER, Groups, take
 
 CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
 SECOND = 1_000_000
+MINUTE = 60 * SECOND
 # How a visit began when the feed does not say: its first event tells.
 ENTRY_BY_TYPE = {"push_open": "push", "share_visit": "share"}
 
@@ -40,13 +41,25 @@ def measure(cut: Cut, rules: VisitRules) -> pl.DataFrame:
         "last_event_type": _names(type_[groups.last], EVENT_TYPES),
         **_funnel(groups, type_, t),
         **_money(events, groups, type_),
-        **_identity(cut, groups),
+        **_identity(cut, groups, rules),
     }
     visits = pl.DataFrame(columns)
     bounced = (pl.col("page_views") <= 1) & (pl.col("actions") == pl.col("page_view"))
     runaway = pl.when(pl.Series(cut.over_cap)).then(pl.lit("over_cap"))
     runaway = runaway.when(pl.col("events") > rules.runaway.max_events).then(pl.lit("too_many_events"))
+    fastest = pl.Series(_events_of_busiest_minute(t, groups))
+    runaway = runaway.when(fastest > rules.runaway.max_events_per_minute).then(pl.lit("too_fast"))
     return visits.with_columns(bounced=bounced, runaway=runaway)
+
+
+def _events_of_busiest_minute(t: np.ndarray, groups: Groups) -> np.ndarray:
+    """Per visit: the most events in one minute of the clock."""
+    opens = np.diff(t // MINUTE, prepend=-1) != 0
+    opens[groups.starts] = True
+    minutes = np.flatnonzero(opens)
+    events = np.diff(minutes, append=len(t))
+    first = np.searchsorted(minutes, groups.starts)  # a visit opens a minute of its own
+    return np.maximum.reduceat(events, first) if len(events) else events
 
 
 def _names(codes: np.ndarray, values: tuple[str, ...]) -> pl.Series:
@@ -142,11 +155,15 @@ def _money(events: pl.DataFrame, groups: Groups, type_: np.ndarray) -> dict[str,
     }
 
 
-def _identity(cut: Cut, groups: Groups) -> dict[str, pl.Series]:
-    """The first subscriber named: background events and collector keys may bring in a second one."""
+def _identity(cut: Cut, groups: Groups, rules: VisitRules) -> dict[str, pl.Series]:
+    """The first subscriber named, or the last where the last login wins.
+
+    Background events and collector keys may bring in a second one.
+    """
     events = cut.events
     known = events["subscriber_id"].is_not_null().to_numpy()
-    login = groups.first_row(known)
+    last_wins = rules.identity.mode == "compat_last_login"
+    login = groups.last_row(known) if last_wins else groups.first_row(known)
     owner = take(events["subscriber_id"], login)
     complete = pl.Series(groups.total(~known) == 0)
     method = (
@@ -156,4 +173,5 @@ def _identity(cut: Cut, groups: Groups) -> dict[str, pl.Series]:
         "subscriber_id": owner,
         "stitch_method": pl.select(method=method)["method"],
         "login_event_id": cut.text("event_id", login),
+        "login_time": take(events["t"], login).cast(pl.Datetime("us", "UTC")),
     }

@@ -1,4 +1,4 @@
-"""Starts of visits and what a subject's earlier ones make of them: recency and frequency, as array code."""
+"""What deciding whose visits are, and their history, needs of each visit: a few columns, read from files."""
 
 from __future__ import annotations
 
@@ -12,49 +12,67 @@ import pyarrow.compute as pc
 
 from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import hash_values, mix
-from visitgrain.arrow.rows import parts_of, read_part
-from visitgrain.span import DAY_US, Span
+from visitgrain.arrow.rows import FilePart, parts_of, read_part
+from visitgrain.span import Span
+from visitgrain.tables.vocabulary import CHANNELS
+from visitgrain.visits.encoding import code
 
 FREQUENCY_DAYS = 30
-NOWHERE = -1  # group, file and row of a visit of an earlier run
-# `subject` is a subscriber, or where nobody is known (`by_device`) a device; `t` is the start in microseconds.
-STARTS = pa.schema(
-    [
-        ("group", pa.int64()),
-        ("file", pa.int32()),
-        ("row", pa.int32()),
-        ("by_device", pa.bool_()),
-        ("subject", pa.int64()),
-        ("key", pa.int64()),  # of the shuffle
-        ("t", pa.int64()),
-        ("visit_id", pa.int64()),
-    ]
-)
-_COLUMNS = ["visit_id", "device_id", "subscriber_id", "start"]
+# Where a visit that is to be written stands in the files of `device_visits`; others have no place.
+PLACE = ("group", "file", "row")
+# What a visit is given by another one's login; null for all others.
+GIVEN = ("method", "login_t", "login_event_id")
+_CUT = ["visit_id", "device_id", "channel", "start", "end", "last_event_type", "subscriber_id", "login_time"]
+NUMBERS = ["number_id", "valid_from", "valid_to", "subscriber_id"]
 
 
-def starts_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Starts of `device_visits`, each with its place. Runaway visits belong to nobody's history."""
+def visits_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Visits of `device_visits` in the columns that `identity` takes, each with its place."""
     for file in parts_of(listing):
-        visits = read_part(file, [*_COLUMNS, "runaway"])
-        starts = _starts(visits, file.group, file.number, np.arange(visits.num_rows))
-        yield starts.filter(pc.is_null(visits["runaway"]))
+        yield _visits(file, placed=True)
+
+
+def visits_around(listing: Iterable[pa.RecordBatch], *, span: Span) -> Iterator[pa.Table]:
+    """The same of the days outside of the span, without a place."""
+    for file in parts_of(listing):
+        if file.partition is None or not span.start <= file.partition <= span.end:
+            yield _visits(file, placed=False)
+
+
+def numbers_held(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Who holds which number, with the key that brings it to the visits which name the number."""
+    for file in parts_of(listing):
+        numbers = read_part(file, NUMBERS)
+        yield numbers.append_column("number", _key(numbers["number_id"]))
+
+
+def with_number_key(visits: pa.Table) -> pa.Table:
+    """`visits` with the key that brings those which name a number to its holders."""
+    return visits.append_column("number", _key(pc.coalesce(visits["subscriber"], visits["visit_id"])))
+
+
+def starts_of(visits: pa.Table) -> pa.Table:
+    """Starts of those of the stitched visits that have a place.
+
+    `subject` is a subscriber, or where nobody is known (`by_device`) a device; `key` brings it to its other visits.
+    """
+    visits = visits.filter(pc.is_valid(visits["file"]))
+    claimed = pc.is_valid(visits["method"])
+    given = {name: pc.if_else(claimed, visits[name], None) for name in GIVEN}
+    return pa.table({**{name: visits[name] for name in PLACE}, **_start(visits), **given})
 
 
 def starts_past(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
     """Starts of earlier visits: all since `recent`, and of those before it the latest of each subject."""
     latest = []
     for file in parts_of(listing):
-        visits = read_part(file, _COLUMNS)
-        starts = pl.DataFrame(pl.from_arrow(_starts(visits, NOWHERE, NOWHERE, np.full(visits.num_rows, NOWHERE))))
-        yield starts.filter(pl.col("t") >= recent).to_arrow().cast(STARTS)
-        latest.append(_latest(starts.filter(pl.col("t") < recent)))
+        visits = read_part(file, ["visit_id", "device_id", "subscriber_id", "start"])
+        columns = {"device": _device(visits), "subscriber": visits["subscriber_id"], "t": micros(visits["start"])}
+        starts = pa.table(_start(pa.table({"visit_id": visits["visit_id"], **columns})))
+        yield starts.filter(pc.greater_equal(starts["t"], recent))
+        latest.append(_latest(starts.filter(pc.less(starts["t"], recent))))
     if latest:
-        yield _latest(pl.concat(latest)).to_arrow().cast(STARTS)
-
-
-def _latest(starts: pl.DataFrame) -> pl.DataFrame:
-    return starts.sort("t", "visit_id").unique(("subject", "by_device"), keep="last")
+        yield _latest(pa.concat_tables(latest))
 
 
 def earliest_needed(span: Span) -> int:
@@ -66,55 +84,46 @@ def earliest_needed(span: Span) -> int:
     return int(datetime.combine(first, time.min, UTC).timestamp()) * 1_000_000
 
 
-def with_history(starts: pa.Table) -> pa.Table:
-    """`group`, `file`, `row`, `t` of the starts that have a place; `former`: start of the subject's visit before;
-    `visits_30d`: visits of the subject in the 30 days up to this one, both ends and itself included.
-
-    Order within a subject: (t, visit_id); what starts in the same microsecond counts for each other.
-    """
-    ordered = pl.DataFrame(pl.from_arrow(starts)).sort("subject", "by_device", "t", "visit_id")
-    subject, by_device, t = (ordered[name].to_numpy() for name in ("subject", "by_device", "t"))
-    rows = np.arange(len(t))
-    first = np.ones(len(t), dtype=bool)
-    first[1:] = (subject[1:] != subject[:-1]) | (by_device[1:] != by_device[:-1])
-    of_subject = np.maximum.accumulate(np.where(first, rows, 0))
-    # Rows of the same microsecond end at `last`.
-    opens = first.copy()
-    opens[1:] |= t[1:] != t[:-1]
-    ends = np.append(np.flatnonzero(opens)[1:], len(t)) - 1
-    last = ends[np.cumsum(opens) - 1] if len(t) else rows
-    earliest = _first_at_least(t, t - FREQUENCY_DAYS * DAY_US, of_subject, rows)
-    former = pl.Series(np.roll(t, 1)).set(pl.Series(first), None)
-    frequency = pl.Series((last - earliest + 1).astype(np.int32))
-    placed = ordered.select("group", "file", "row", "t", former=former, visits_30d=frequency)
-    return placed.filter(pl.col("file") != NOWHERE).to_arrow()
-
-
-def _first_at_least(t: np.ndarray, bound: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Per row: the first place from `low` on with t >= bound; `high` is one. A bisection of all rows at once."""
-    low, high = low.copy(), high.copy()
-    while (open_ := low < high).any():
-        middle = (low + high) // 2
-        reached = t[middle] >= bound
-        high = np.where(open_ & reached, middle, high)
-        low = np.where(open_ & ~reached, middle + 1, low)
-    return low
-
-
-def _starts(visits: pa.Table, group: int, file: int, row: np.ndarray) -> pa.Table:
-    """Rows of `visits` or `device_visits` in the columns of `STARTS`."""
-    by_device = pc.is_null(visits["subscriber_id"])
-    subject = pc.fill_null(visits["subscriber_id"], 0).to_numpy().copy()
-    anonymous = by_device.to_numpy()
-    subject[anonymous] = hash_values(visits["device_id"].filter(by_device)).view(np.int64)
+def _visits(file: FilePart, *, placed: bool) -> pa.Table:
+    """Without the runaway ones, which are nobody's. Only named visits have a `login_event_id`, which is long."""
+    cut = read_part(file, [*_CUT, "login_event_id", "runaway"], dictionaries=["channel", "last_event_type"])
     columns = {
-        "group": pa.repeat(group, visits.num_rows),
-        "file": pa.repeat(pa.scalar(file, pa.int32()), visits.num_rows),
-        "row": pa.array(row.astype(np.int32)),
+        "visit_id": cut["visit_id"],
+        "device": _device(cut),
+        "channel": code(cut["channel"], CHANNELS),
+        "t": micros(cut["start"]),
+        "end": micros(cut["end"]),
+        "logout": pc.equal(cut["last_event_type"], "logout"),
+        "subscriber": cut["subscriber_id"],
+        "login_t": micros(cut["login_time"]),
+        "login_event_id": cut["login_event_id"],
+    }
+    if placed:
+        rows = np.arange(cut.num_rows, dtype=np.int32)
+        columns |= {"group": pa.repeat(file.group, len(rows)), "file": pa.repeat(file.number, len(rows)), "row": rows}
+    return pa.table(columns).filter(pc.is_null(cut["runaway"]))
+
+
+def _start(visits: pa.Table) -> dict[str, pa.ChunkedArray]:
+    by_device = pc.is_null(visits["subscriber"])
+    subject = pc.coalesce(visits["subscriber"], visits["device"])
+    return {
         "by_device": by_device,
-        "subject": pa.array(subject),
-        "key": pa.array(mix(subject.view(np.uint64).copy()).view(np.int64)),
-        "t": micros(visits["start"]),
+        "subject": subject,
+        "key": _key(subject),
+        "t": visits["t"],
         "visit_id": visits["visit_id"],
     }
-    return pa.table(columns, schema=STARTS)
+
+
+def _device(visits: pa.Table) -> np.ndarray:
+    return hash_values(visits["device_id"]).view(np.int64)
+
+
+def _latest(starts: pa.Table) -> pa.Table:
+    ordered = pl.DataFrame(pl.from_arrow(starts)).sort("t", "visit_id")
+    return ordered.unique(("subject", "by_device"), keep="last").to_arrow()
+
+
+def _key(ids: pa.ChunkedArray) -> pa.Array:
+    return pa.array(mix(ids.to_numpy().view(np.uint64).copy()).view(np.int64))

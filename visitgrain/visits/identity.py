@@ -1,0 +1,122 @@
+"""Who visits belong to, as array code; the rules and their reasons are in docs/adr/0012.
+
+A table of visits has visit_id, device, channel (code), t and end (start and end, microseconds), logout (it ends with
+one) and, where the visit names a subscriber by itself, subscriber, login_t and login_event_id.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from visitgrain.catalogue.visit_rules import Identity, SharedDevice
+from visitgrain.span import DAY_US
+from visitgrain.tables.vocabulary import CHANNELS
+
+NEXT_LOGIN, LAST_LOGIN = "next_login", "last_login"
+
+
+def stitched(visits: pa.Table, identity: Identity, taken_back: pa.Array) -> pa.Table:
+    """`visits` of whole devices, with `method`: how a visit got the subscriber that it does not name itself; else null.
+
+    Such visits have the subscriber, the login and its time of the visit they owe them to. `taken_back` are the ids of
+    login events that nothing is stitched by. The order of rows is not kept.
+    """
+    rows = pl.DataFrame(pl.from_arrow(visits))
+    logins = rows.filter(pl.col("subscriber").is_not_null())
+    if identity.mode == "compat_last_login":
+        return _by_last_login(rows, logins).to_arrow()
+    anonymous = rows.filter(pl.col("subscriber").is_null()).select("visit_id", "device", "t").sort("t")
+    near = logins.join(anonymous, on="device", how="semi")
+    found = _candidates(anonymous, near, within=int(identity.within_days * DAY_US))
+    found = found.filter(~pl.col("login_event_id").is_in(pl.Series(taken_back).implode()))
+    found = _without_others(found, near)
+    found = _without_logouts(found, rows.filter("logout"))
+    found = _without_shared(found, near, identity.shared_device)
+    return _given(rows, found, NEXT_LOGIN).to_arrow()
+
+
+def with_holders(visits: pa.Table, numbers: pa.Table, zone: str) -> pa.Table:
+    """`visits` whose subscriber is the pseudonym of a number get who held it on the day they start.
+
+    `numbers` has number_id, valid_from, valid_to, subscriber_id. A number that nobody held stays as it is.
+    """
+    rows = pl.DataFrame(pl.from_arrow(visits))
+    start = pl.col("t").cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
+    by_number = rows.select("visit_id", number_id="subscriber", day=start.dt.date())
+    held = by_number.join(pl.DataFrame(pl.from_arrow(numbers)), on="number_id", how="inner")
+    held = held.filter(pl.col("valid_from") <= pl.col("day"))
+    held = held.filter(pl.col("valid_to").is_null() | (pl.col("day") < pl.col("valid_to")))
+    holder = held.sort("valid_from").unique("visit_id", keep="last").select("visit_id", holder="subscriber_id")
+    rows = rows.join(holder, on="visit_id", how="left")
+    return rows.with_columns(subscriber=pl.coalesce("holder", "subscriber")).drop("holder").to_arrow()
+
+
+def _candidates(anonymous: pl.DataFrame, logins: pl.DataFrame, *, within: int) -> pl.DataFrame:
+    """The next login on the device, at most `within` microseconds after the start; no two people log in at once."""
+    first = logins.sort("visit_id").group_by("device", "login_t", maintain_order=True)
+    first = first.agg(pl.col("subscriber", "login_event_id").first(), people=pl.col("subscriber").n_unique())
+    first = first.sort("login_t").with_columns(at=pl.col("login_t"))
+    found = anonymous.join_asof(
+        first, left_on="t", right_on="at", by="device", strategy="forward", check_sortedness=False
+    )
+    soon = pl.col("login_t") - pl.col("t") <= within
+    return found.filter(soon & (pl.col("people") == 1)).select(
+        "visit_id", "device", "t", "subscriber", "login_t", "login_event_id"
+    )
+
+
+def _without_others(found: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
+    """Without those that begin while somebody else is active on the device.
+
+    Later logins of somebody else come after the candidate's. Visits of one channel follow each other, so the latest
+    login of each channel is the only one that can still be active.
+    """
+    for channel in range(len(CHANNELS)):
+        active = logins.filter(pl.col("channel") == channel).sort("login_t", "visit_id")
+        active = active.select("device", at="login_t", until="end", other="subscriber")
+        before = {"strategy": "backward", "allow_exact_matches": False, "check_sortedness": False}
+        found = found.join_asof(active, left_on="t", right_on="at", by="device", **before)
+        disturbed = (pl.col("until") >= pl.col("t")) & (pl.col("other") != pl.col("subscriber"))
+        found = found.filter(~disturbed.fill_null(value=False)).drop("at", "until", "other", strict=False)
+    return found
+
+
+def _without_logouts(found: pl.DataFrame, logouts: pl.DataFrame) -> pl.DataFrame:
+    """Without those that a logout lies between them and the login."""
+    ends = logouts.select("device", at="end", logged_out="end").sort("at")
+    found = found.join_asof(ends, left_on="t", right_on="at", by="device", strategy="forward", check_sortedness=False)
+    free = pl.col("logged_out").is_null() | (pl.col("logged_out") >= pl.col("login_t"))
+    return found.filter(free).drop("at", "logged_out", strict=False)
+
+
+def _without_shared(found: pl.DataFrame, logins: pl.DataFrame, shared: SharedDevice) -> pl.DataFrame:
+    """Without those on a device that too many people log in on from their start on."""
+    people = logins.group_by("device").agg(people=pl.col("subscriber").n_unique())
+    busy = people.filter(pl.col("people") > shared.subscribers).select("device")
+    asked = found.join(busy, on="device", how="semi").select("device", "t", subscriber=None)
+    if asked.is_empty():
+        return found
+    named = logins.join(busy, on="device", how="semi").select("device", "subscriber", t="login_t")
+    both = pl.concat([asked, named], how="diagonal_relaxed").sort("device", "t")
+    ahead = both.rolling("t", period=f"{int(shared.days * DAY_US)}i", offset="0i", closed="both", group_by="device")
+    crowds = ahead.agg(people=pl.col("subscriber").drop_nulls().n_unique())
+    crowds = crowds.filter(pl.col("people") > shared.subscribers)
+    return found.join(crowds, on=["device", "t"], how="anti")
+
+
+def _by_last_login(rows: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
+    last = logins.sort("login_t", "visit_id").unique("device", keep="last")
+    owed = last.select("device", "subscriber", "login_t", "login_event_id")
+    found = rows.select("visit_id", "device").join(owed, on="device", how="inner")
+    return _given(rows, found, LAST_LOGIN)
+
+
+def _given(rows: pl.DataFrame, found: pl.DataFrame, method: str) -> pl.DataFrame:
+    """`rows` with what was `found` for some of them."""
+    names = ("subscriber", "login_t", "login_event_id")
+    given = found.select("visit_id", method=pl.lit(method), **{f"found_{name}": pl.col(name) for name in names})
+    rows = rows.join(given, on="visit_id", how="left")
+    return rows.with_columns(pl.coalesce(f"found_{name}", name).alias(name) for name in names).select(
+        pl.exclude(*(f"found_{name}" for name in names))
+    )
