@@ -62,14 +62,6 @@ def test_a_login_gives_nothing_to_later_visits() -> None:
     assert visits[1] == (None, None, None, None)
 
 
-def test_a_login_on_another_device_gives_nothing() -> None:
-    assert whose("""
-        device | start      | end        | subscriber | login
-        1      | 3 10:00:00 | 3 10:10:00 | -          | -
-        2      | 3 11:00:00 | 3 11:10:00 | 7          | 3 11:00:00
-    """) == [None, 7]
-
-
 @pytest.mark.parametrize(
     ("login", "expected"),
     [
@@ -151,6 +143,17 @@ def test_somebody_else_who_logs_in_with_the_candidate(login: str, expected: int 
         web     | 3 10:30:00 | 3 11:10:00 | 8          | {login}
     """)
     assert visits == [expected, 7, 8]
+
+
+def test_one_who_logs_in_as_the_other_goes_is_there_from_then_on() -> None:
+    # One moment: 7 logs in and is followed by 8, who stays until 10:30.
+    assert whose("""
+        channel | start      | end        | subscriber | login
+        web     | 3 10:00:00 | 3 10:30:00 | 8          | 3 10:00:00
+        web     | 3 09:00:00 | 3 10:00:00 | 7          | 3 10:00:00
+        app     | 3 10:30:00 | 3 10:40:00 | -          | -
+        app     | 3 11:00:00 | 3 11:10:00 | 7          | 3 11:00:00
+    """) == [8, 7, None, 7]
 
 
 def test_one_is_active_from_the_login_on_not_from_the_start() -> None:
