@@ -13,6 +13,8 @@ from visitgrain.tables.runs import UNSTITCHED
 from visitgrain.tables.visiting import VISITS
 from visitgrain.visits.identity import NEXT_LOGIN
 
+NAME = "unstitch_visits"
+
 
 @dataclass(frozen=True)
 class TakenBack:

@@ -12,6 +12,7 @@ from jobs import (
     profile_segments,
     report_score_cards,
     split_visit_days,
+    stitch_visits,
     summarise_months,
     trace_migrations,
 )
@@ -24,6 +25,7 @@ PIPELINE = Pipeline(
     jobs=(
         cut_visits.JOB,
         build_visits.JOB,
+        stitch_visits.JOB,
         split_visit_days.JOB,
         summarise_months.JOB,
         fit_cut_points.JOB,

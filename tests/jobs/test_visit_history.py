@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from jobs import build_visits, cut_visits
+from jobs import build_visits, cut_visits, stitch_visits
 from tests.jobs.runtime_world import context
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.runner import run_job
@@ -53,6 +53,7 @@ def visits_of(world, rows: str, span=MARCH, *, excluded: str | None = None):
     world.lake.append(EVENTS, events, run_id="feed")
     run_job(cut_visits.JOB, span, world)
     run_job(build_visits.JOB, span, world)
+    run_job(stitch_visits.JOB, span, world)
     return world.lake.read(VISITS)
 
 
@@ -107,9 +108,10 @@ def test_a_visit_over_midnight_starts_once_and_touches_two_days(spark, world):
 def test_every_event_is_accounted_for(world):
     visits_of(
         world,
-        "7 a 2026-03-01 09:00\n7 a 2026-03-20 09:00\n7 a 2026-04-01 09:00\n8 b 2026-03-01 09:00",
+        "7 a 2026-03-01 09:00\n- a 2026-03-20 09:00\n7 a 2026-04-01 09:00\n8 b 2026-03-01 09:00",
         excluded="b",
     )
-    cut, build = (entry for entry in world.ledger.entries() if entry.table_name in ("device_visits", "visits"))
+    cut, build, stitch = (entry for entry in world.ledger.entries() if entry.table_name in ("device_visits", "visits"))
     assert (cut.rows_in, cut.outcomes) == (4, {"kept": 2, "outside": 1, "excluded": 1})
-    assert (build.rows_in, build.outcomes) == (2, {"kept": 2})
+    assert (build.rows_in, build.outcomes) == (1, {"kept": 1})
+    assert (stitch.rows_in, stitch.outcomes) == (1, {"kept": 1})

@@ -63,18 +63,18 @@ def _next_login(visit: Visit, of_device: list[Visit], identity: Any, taken_back:
     for other in of_device:
         if other["logout"] and start <= other["end"] < login:
             return NOBODY
-    if _people_from(start, named, identity) > identity.shared_device.subscribers:
+    if _people_until(login, named, identity) > identity.shared_device.subscribers:
         return NOBODY
     if candidate["login_event_id"] in taken_back:
         return NOBODY
     return _by(candidate, "next_login")
 
 
-def _people_from(start: int, named: list[Visit], identity: Any) -> int:
+def _people_until(login: int, named: list[Visit], identity: Any) -> int:
     """How many subscribers log in on the device in the days that tell a shared one."""
     people = set()
     for visit in named:
-        if 0 <= visit["login_t"] - start <= identity.shared_device.days * DAY:
+        if 0 <= login - visit["login_t"] <= identity.shared_device.days * DAY:
             people.add(visit["subscriber"])
     return len(people)
 

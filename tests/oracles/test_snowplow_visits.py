@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from jobs import build_visits, cut_visits
+from jobs import build_visits, cut_visits, stitch_visits
 from jobs.ingest_source import ingest
 from tests.jobs.runtime_world import context
 from visitgrain.expressions.keyed_hash import subscriber_id
@@ -57,7 +57,7 @@ def visits(spark, shared, tmp_path_factory) -> list:
     made = context(spark, folder / "lake", pseudonym_secret_file=folder / "key", visit_rules="collector_keys")
     feed = shared / FOLDER / "snowplow_web_events.csv"
     ingest(made, source="snowplow", path=feed)
-    for job in (cut_visits.JOB, build_visits.JOB):
+    for job in (cut_visits.JOB, build_visits.JOB, stitch_visits.JOB):
         run_job(job, Span(date(2020, 6, 1), date(2021, 4, 30)), made)
     key = pseudonym_key(folder / "key")
     cases = {subscriber_id(key, row["user_id"]): row["user_id"] for row in rows(feed)}

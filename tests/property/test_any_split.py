@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from hypothesis import given, settings, strategies as st
 
-from jobs import build_visits, cut_visits
+from jobs import build_visits, cut_visits, stitch_visits
 from tests.books import Books
 from tests.oracles.coded_events import coded, table
 from visitgrain.arrow.rows import FilePart
@@ -34,13 +34,13 @@ from visitgrain.tables import Table
 from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
 from visitgrain.visits import starts
 from visitgrain.visits.building import build
-from visitgrain.visits.device_visits import with_visit_id
-from visitgrain.visits.history import completed
+from visitgrain.visits.completing import completed
+from visitgrain.visits.device_visits import in_parts, with_visit_id
 from visitgrain.visits.identity import stitched
 from visitgrain.visits.recency import with_history
 
-CUT, BUILD = cut_visits.JOB, build_visits.JOB
-PIPELINE = Pipeline(name="visits", summary="", grain="day", jobs=(CUT, BUILD))
+CUT, BUILD, STITCH = cut_visits.JOB, build_visits.JOB, stitch_visits.JOB
+PIPELINE = Pipeline(name="visits", summary="", grain="day", jobs=(CUT, BUILD, STITCH))
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "conf", zone="UTC", visit_rules="default")
 FIRST, DAYS = date(2026, 3, 1), 5
 ALL = Span(FIRST, FIRST + timedelta(days=DAYS - 1))
@@ -73,12 +73,16 @@ class Lake(Books):
         super().__init__()
         self.catalogue, self.folder = catalogue, folder
         self.events: dict[str, Event] = {}
-        self.tables: dict[str, dict[date, pa.Table]] = {}
+        self.tables: dict[tuple[str, str], dict[date, pa.Table]] = {}  # by name and part
         self.contents: dict[int, tuple[pa.Table, Content]] = {}
 
     def data_files(self, table: Table) -> list[DataFile]:
-        days = self.tables.get(table.name, {})
-        return [DataFile(f"part-{self._content(rows).name}-x", 1, rows.num_rows, day) for day, rows in days.items()]
+        return [
+            DataFile(f"{part}-{self._content(rows).name}-x", 1, rows.num_rows, day)
+            for (name, part), days in self.tables.items()
+            if name == table.name
+            for day, rows in days.items()
+        ]
 
     def _content(self, rows: pa.Table) -> Content:
         """Tables are not changed, so each is hashed once."""
@@ -92,7 +96,7 @@ class Lake(Books):
         for event in sorted(self.events.values(), key=lambda event: event["event_id"]):
             by_day.setdefault(self._day(event), []).append(event)
         changed = {self._day(event) for event in batch}
-        self.tables.setdefault("events", {}).update({day: table(by_day[day]) for day in changed})
+        self.tables.setdefault(("events", "part"), {}).update({day: table(by_day[day]) for day in changed})
 
     def _day(self, event: Event) -> date:
         instant = datetime.fromtimestamp(event["t"] // 1_000_000, UTC)
@@ -100,15 +104,16 @@ class Lake(Books):
 
     def run(self, span: Span) -> None:
         for job, part in steps(PIPELINE, span, self):
-            days = CUTS[job.name](self, part)
-            stored = self.tables.setdefault(job.writes[0].name, {})
-            for day in part.days():
-                stored.pop(day, None)
-            stored |= days
+            parts = CUTS[job.name](self, part)
+            for name in (job.part,) if job.part else ("settled", "open"):
+                stored = self.tables.setdefault((job.writes[0].name, name), {})
+                for day in part.days():
+                    stored.pop(day, None)
+                stored |= parts.get(name, {})
             self.record(job, part)
 
     def read(self, read: Read, span: Span) -> dict[date, pa.Table]:
-        days = self.tables.get(read.table.name, {})
+        days = self.tables.get((read.table.name, read.part or "part"), {})
         first, last = read.window(span) if read.window else (None, None)
         return {d: days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)}
 
@@ -120,27 +125,47 @@ class Lake(Books):
             yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), day, 0, 1, rows.num_rows, 0))])
 
 
-def cut(lake: Lake, span: Span) -> dict[date, pa.Table]:
+def cut(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
     events = lake.read(CUT.reads[0], span).values()
     if not events:
         return {}
     of = {"rules": lake.catalogue.visit_rules, "zone": lake.catalogue.zone, "first": span.start, "last": span.end}
-    found = with_visit_id(build(pa.concat_tables(events), **of))
-    return _by_day(found.filter(pc.equal(found["_outcome"], "kept")).select(DEVICE_VISITS.column_names))
+    found = in_parts(with_visit_id(build(pa.concat_tables(events), **of)), lake.catalogue.visit_rules)
+    kept = found.filter(pc.equal(found["_outcome"], "kept"))
+    of_part = {part: kept.filter(pc.equal(kept["_part"], part)) for part in ("settled", "open")}
+    return {part: _by_day(rows.select(DEVICE_VISITS.column_names)) for part, rows in of_part.items()}
 
 
-def add_history(lake: Lake, span: Span) -> dict[date, pa.Table]:
-    now, around, past, _, _ = (lake.read(read, span) for read in BUILD.reads)
+def settle(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
+    now, past, _ = (lake.read(read, span) for read in BUILD.reads)
+    own = [starts.of_settled(visits) for visits in starts.settled_now(lake.listing(now))]
+    before = starts.settled_before(lake.listing(past), recent=starts.earliest_needed(span))
+    return {"settled": complete(lake, now, [*own, *before])}
+
+
+def stitch(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
+    now, open_around, settled_around, past, settled, *_ = (lake.read(read, span) for read in STITCH.reads)
+    near = [*starts.around(lake.listing(open_around), without=span), *starts.around(lake.listing(settled_around))]
+    visits = [*starts.open_now(lake.listing(now)), *near]
     if not now:
         return {}
-    visits = [*starts.visits_now(lake.listing(now)), *starts.visits_around(lake.listing(around), span=span)]
     decided = stitched(together(visits), lake.catalogue.visit_rules.identity, pa.array([], pa.string()))
-    before = starts.starts_past(lake.listing(past), recent=starts.earliest_needed(span))
-    history = with_history(together([starts.starts_of(decided), *before]))
+    recent = starts.earliest_needed(span)
+    before = [
+        *starts.open_before(lake.listing(past), recent=recent),
+        *starts.settled_before(lake.listing(settled), recent=recent),
+    ]
+    return {"open": complete(lake, now, [*starts.of_open(decided, claimed_count=False), *before])}
+
+
+def complete(lake: Lake, now: dict[date, pa.Table], own: list[pa.Table]) -> dict[date, pa.Table]:
+    if not now:
+        return {}
+    history = with_history(together(own))
     whole = []
     for number, rows in enumerate(now.values()):
-        own = history.filter(pc.equal(history["file"], number)).sort_by("row")
-        whole.append(completed(rows, own, lake.catalogue))
+        found = history.filter(pc.equal(history["file"], number)).sort_by("row")
+        whole.append(completed(rows, found, lake.catalogue))
     return _by_day(pa.concat_tables(rows for rows in whole if rows.num_rows)) if any(map(len, whole)) else {}
 
 
@@ -148,7 +173,7 @@ def together(parts: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts, promote_options="permissive")
 
 
-CUTS = {CUT.name: cut, BUILD.name: add_history}
+CUTS = {CUT.name: cut, BUILD.name: settle, STITCH.name: stitch}
 
 
 def _by_day(visits: pa.Table) -> dict[date, pa.Table]:
@@ -208,7 +233,12 @@ def test_any_split_gives_the_visits_of_one_run(
             lake.run(Span(day, day))
         for kind in (DEVICE_VISITS, VISITS):
             found, expected = (
-                {day: rows.sort_by("visit_id").to_pylist() for day, rows in of.tables[kind.name].items()}
+                {
+                    (part, day): rows.sort_by("visit_id").to_pylist()
+                    for (name, part), days in of.tables.items()
+                    if name == kind.name
+                    for day, rows in days.items()
+                }
                 for of in (lake, whole)
             )
             assert found == expected, kind.name

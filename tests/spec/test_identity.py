@@ -5,18 +5,10 @@ Visits have the ids 1, 2, 3, ... by line; their logins are the events a, b, c, .
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.oracles.identity_tables import decided, whose
 from tests.oracles.visit_tables import instant
-
-
-def people(subscribers: int, days: float = 30) -> dict[str, Any]:
-    """More subscribers than that make a device shared."""
-    return {"shared_device": {"subscribers": subscribers, "days": days}}
-
 
 # 1. Named visits.
 
@@ -228,57 +220,6 @@ def test_the_subscribers_own_logout_separates_as_well() -> None:
         app     | 3 12:00:00 | 3 12:10:00 | -       | -          | -
         app     | 3 13:00:00 | 3 13:10:00 | logout  | 7          | 3 13:00:00
     """) == [None, 7, 7, 7, 7]  # a logout after the login separates nothing
-
-
-# 5. Shared devices.
-
-THREE_PEOPLE = """
-    start      | end        | subscriber | login
-    3 10:00:00 | 3 10:10:00 | -          | -
-    3 11:00:00 | 3 11:10:00 | 7          | 3 11:00:00
-    3 12:00:00 | 3 12:10:00 | 8          | 3 12:00:00
-    3 13:00:00 | 3 13:10:00 | 7          | 3 13:00:00
-    4 10:00:00 | 4 11:10:00 | 9          | {third}
-"""
-
-
-@pytest.mark.parametrize(("limit", "expected"), [(3, 7), (2, None)])
-def test_more_subscribers_than_the_limit_make_a_device_shared(limit: int, expected: int | None) -> None:
-    # 7, 8, 7 and 9 are three people.
-    assert whose(THREE_PEOPLE.format(third="4 10:00:00"), **people(limit))[0] == expected
-
-
-@pytest.mark.parametrize(("third", "expected"), [("4 10:00:00", None), ("4 10:00:00.000001", 7)])
-def test_logins_count_until_exactly_so_many_days_later(third: str, expected: int | None) -> None:
-    assert whose(THREE_PEOPLE.format(third=third), **people(2, days=1))[0] == expected
-
-
-def test_logins_before_the_visit_make_no_device_shared() -> None:
-    visits = whose(
-        """
-        start      | end        | subscriber | login
-        2 10:00:00 | 2 10:10:00 | 9          | 2 10:00:00
-        3 10:00:00 | 3 10:10:00 | -          | -
-        3 11:00:00 | 3 11:10:00 | 7          | 3 11:00:00
-        3 12:00:00 | 3 12:10:00 | 8          | 3 12:00:00
-        """,
-        **people(2),
-    )
-    assert visits == [9, 7, 7, 8]  # 7 and 8 from the visit on; 9 was before
-
-
-def test_a_device_is_shared_at_a_time_not_for_ever() -> None:
-    visits = whose(
-        """
-        start       | end         | subscriber | login
-        1 10:00:00  | 1 10:10:00  | -          | -
-        2 10:00:00  | 2 10:10:00  | 7          | 2 10:00:00
-        3 10:00:00  | 3 10:10:00  | -          | -
-        4 10:00:00  | 4 10:10:00  | 8          | 4 10:00:00
-        """,
-        **people(1, days=5),
-    )
-    assert visits == [None, 7, 8, 8]  # 7 and 8 within 5 days of the 1st, 8 alone within 5 days of the 3rd
 
 
 # 6. Taken back.

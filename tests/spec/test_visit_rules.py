@@ -228,7 +228,7 @@ def test_collector_keys_are_taken_as_they_are() -> None:
         ("kept", "e", 1, None),
         ("received_late", None, 1, None),
     ]
-    assert visits[0]["subscriber_id"] == 7
+    assert visits[0]["subscriber_id"] == 8  # the last login wins
 
 
 def test_every_event_outside_the_visits_of_the_span_is_counted() -> None:

@@ -121,8 +121,15 @@ def test_every_job_is_in_a_pipeline():
 
 
 def test_every_table_has_one_writer():
-    writers = Counter(table.name for job in discovered_jobs().values() for table in job.writes)
+    writers = Counter((table.name, job.part) for job in discovered_jobs().values() for table in job.writes)
     assert {name: count for name, count in writers.items() if count > 1} == {}
+
+
+def test_a_job_writes_a_part_of_tables_in_parts():
+    """A job without a part says in each row (`_part`) which it belongs to."""
+    for job in discovered_jobs().values():
+        assert all(job.part in (None, *table.parts) for table in job.writes), job.name
+        assert all(read.part in (None, *read.table.parts) for read in job.reads), job.name
 
 
 def test_every_computed_table_has_a_writer():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from visitgrain.catalogue.yaml_file import Strict, parse
 from visitgrain.errors import ConfigError, suggestion
@@ -69,6 +69,15 @@ class VisitRules(Strict):
         if missing:
             raise ValueError(f"no timeout for {', '.join(missing)}; add one line per channel")
         return value
+
+    @model_validator(mode="after")
+    def _keys_go_with_the_last_login(self) -> VisitRules:
+        if self.cut == "collector_key" and self.identity.mode == "time_sliced":
+            raise ValueError(
+                "identity.mode: time_sliced needs visits that follow each other; with collector keys they "
+                "may overlap: use compat_last_login, or cut: timeout"
+            )
+        return self
 
     @field_validator("background")
     @classmethod

@@ -33,7 +33,7 @@ def inputs_of(job: Job, span: Span, lake: Lake, *, optional: bool = False) -> di
     for read in job.reads:
         window = read.window(span) if read.window else None
         open_ = lake.files if read.as_files else lake.read
-        opened[read.argument] = open_(read.table, window, optional=optional or read.optional)
+        opened[read.argument] = open_(read.table, window, optional=optional or read.optional, part=read.part)
     return opened
 
 
@@ -106,7 +106,8 @@ class Attempt:
             if version >= 0:
                 self.input_versions[read.table.name] = version
             if read.argument == self.job.conserves:
-                self.rows_in = self.lake.rows(read.table, read.window(self.span) if read.window else None)
+                window = read.window(self.span) if read.window else None
+                self.rows_in = self.lake.rows(read.table, window, part=read.part)
 
     def _staged(self, table: Table, rows: DataFrame | ArrowRows) -> Staged:
         window = target_window(table, self.span)
@@ -116,6 +117,7 @@ class Attempt:
             replaces=partitions.in_window(window or (None, None)),
             outcomes=self.job.outcomes,
             spread=is_wide(window),
+            part=self.job.part,
         )
 
     def _check_conservation(self, staged: Mapping[str, Staged]) -> None:

@@ -14,6 +14,7 @@ from visitgrain.errors import GateRefused
 from visitgrain.tables import Table
 
 ROWS, OUTCOME, KEPT = "_rows", "_outcome", "kept"
+PART = "_part"  # of the table that a row belongs to: its files are kept apart from those of other parts
 _RESERVED = {ROWS: ("int", "bigint"), OUTCOME: ("string",)}
 # Casts that never lose a value; anything else is the transform's business.
 _LOSSLESS = {

@@ -85,6 +85,11 @@ class DataFile:
     def content(self) -> Content:
         return Content.named(self.path)
 
+    @property
+    def part(self) -> str:
+        """The part of the table that the file belongs to, as its name tells."""
+        return self.path.rpartition("/")[2].partition("-")[0]
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -99,10 +104,13 @@ class Snapshot:
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
 
-    def only(self, within: Callable[[date], bool] | None) -> Snapshot:
-        """The files of the partition values for which `within` holds; all of them where there are no partitions."""
+    def only(self, within: Callable[[date], bool] | None, part: str | None = None) -> Snapshot:
+        """The files of the partition values for which `within` holds; all of them where there are no partitions.
+
+        With `part` the files of that part.
+        """
         kept = [f for f in self.files if within is None or f.partition is None or within(f.partition)]
-        return replace(self, files=tuple(kept))
+        return replace(self, files=tuple(f for f in kept if part in (None, f.part)))
 
 
 def snapshot(store: Store, table: Table, version: int) -> Snapshot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from visitgrain.arrow.casting import as_types
 from visitgrain.arrow.rows import Function, filesystem
 from visitgrain.runtime.content import Content
-from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS
+from visitgrain.runtime.contract import KEPT, OUTCOME, PART, ROWS
 from visitgrain.runtime.statistics import statistics_of
 
 REPORT = pa.schema([("report", pa.string())])
@@ -74,25 +74,34 @@ class FileWriter:
     partition: str | None
     codec: str
     function: Function | None = None
+    part: str = "part"  # of the table, where the rows do not say it; names of files begin with it
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         report = self.write(batches)
         yield pa.RecordBatch.from_pydict({"report": [report.to_json()]}, schema=REPORT)
 
     def write(self, batches: Iterator[pa.RecordBatch]) -> Report:
-        report, buffer, held = Report(), [], 0
+        report, buffer, held = Report(), defaultdict(list), 0
         tables = self.function(batches) if self.function else map(_table, batches)
         for table in tables:
-            kept = self._kept(table, report)
-            if kept.num_rows:
-                buffer.append(kept)
-                held += kept.nbytes
+            for part, rows in self._parts(table):
+                kept = self._kept(rows, report)
+                if kept.num_rows:
+                    buffer[part].append(kept)
+                    held += kept.nbytes
             if held > BUFFER_BYTES:
-                self._flush(_together(buffer), report)
-                buffer, held = [], 0
-        if buffer:
-            self._flush(_together(buffer), report)
+                self._flush(buffer, report)
+                held = 0
+        self._flush(buffer, report)
         return report
+
+    def _parts(self, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+        if PART not in table.column_names:
+            yield self.part, table
+            return
+        said = table[PART].fill_null(self.part)
+        for part in said.unique().to_pylist():
+            yield part, table.filter(pc.equal(said, part))
 
     def _kept(self, table: pa.Table, report: Report) -> pa.Table:
         """Rows to write, in the declared types; all others are counted by outcome."""
@@ -111,19 +120,22 @@ class FileWriter:
             kept = kept.filter(pc.equal(table[OUTCOME].fill_null("null"), KEPT))
         return as_types(kept, self.schema)
 
-    def _flush(self, table: pa.Table, report: Report) -> None:
-        for name in self.not_null:
-            if table[name].null_count:
-                report.nulls[name] += table[name].null_count
-        for value, rows in _by_partition(table, self.partition):
-            pieces = max(1, -(-rows.nbytes // FILE_BYTES))
-            size = -(-rows.num_rows // pieces)
-            report.files += [self._file(value, rows.slice(start, size)) for start in range(0, rows.num_rows, size)]
+    def _flush(self, buffer: dict[str, list[pa.Table]], report: Report) -> None:
+        for part in list(buffer):
+            table = _together(buffer.pop(part))
+            for name in self.not_null:
+                if table[name].null_count:
+                    report.nulls[name] += table[name].null_count
+            for value, rows in _by_partition(table, self.partition):
+                pieces = max(1, -(-rows.nbytes // FILE_BYTES))
+                size = -(-rows.num_rows // pieces)
+                starts = range(0, rows.num_rows, size)
+                report.files += [self._file(part, value, rows.slice(start, size)) for start in starts]
 
-    def _file(self, value: str | None, rows: pa.Table) -> dict[str, Any]:
+    def _file(self, part: str, value: str | None, rows: pa.Table) -> dict[str, Any]:
         folder = f"{self.partition}={value}/" if self.partition else ""
         content = Content.of(rows.select(self.hashed))
-        path = f"{folder}part-{content.name}-{uuid.uuid4().hex}.{self.codec}.parquet"
+        path = f"{folder}{part}-{content.name}-{uuid.uuid4().hex}.{self.codec}.parquet"
         files, base = filesystem(self.root)
         files.create_dir(f"{base}/{folder}", recursive=True)
         data = rows.drop_columns([self.partition]) if self.partition else rows

@@ -20,12 +20,14 @@ class Read:
 
     `optional`: a table that does not exist yet is read as empty (a feed without billing, the first month).
     `as_files`: the transform gets `TableFiles`, to read in the workers what is too wide for rows of the JVM.
+    `part`: only the files of this part of the table.
     """
 
     table: Table
     window: Callable[[Span], Window] | None = None
     optional: bool = False
     as_files: bool = False
+    part: str | None = None
     name: str | None = None  # argument name of the transform; the table's name by default
 
     @property
@@ -69,6 +71,8 @@ class Job:
     named in `outcomes`); only kept rows are written.
     `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
     (over all of them where none has one); None where no such law exists (reports).
+    `part`: the job writes this part of its tables, files of their own; another job writes another part. Rows may also
+    say themselves, in the reserved column `_part`, into which part's files they go.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Job:
     spec: Callable[[Any], Any] | None = None  # picks from the loaded catalogue what the transform needs
     conserves: str | None = None
     outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
+    part: str | None = None
 
     def __post_init__(self) -> None:
         if self.name in sys.stdlib_module_names:
@@ -113,8 +118,9 @@ class Pipeline:
     summary: str
 
     def __post_init__(self) -> None:
-        written = [table.name for job in self.jobs for table in job.writes]
-        twice = sorted({name for name in written if written.count(name) > 1})
+        parts = [(table.name, job.part) for job in self.jobs for table in job.writes]
+        written = [name for name, _ in parts]
+        twice = sorted({name for name, part in parts if parts.count((name, part)) > 1})
         if twice:
             raise ValueError(f"pipeline {self.name}: more than one job writes {', '.join(twice)}")
         produced: set[str] = set()

@@ -70,13 +70,15 @@ class Lake:
     def path(self, table: Table) -> str:
         return self.store.path(table.name)
 
-    def read(self, table: Table, window: Window | None = None, *, optional: bool = False) -> DataFrame:
+    def read(
+        self, table: Table, window: Window | None = None, *, optional: bool = False, part: str | None = None
+    ) -> DataFrame:
         """Declared columns in declared order, of the partitions within `window` (both ends included).
 
         A missing table is InputMissing, or an empty frame when `optional`. Raises GateRefused on damage, on a protocol
         other engines cannot read, and when the stored columns are not the declared ones.
         """
-        found = self._snapshot(table, window, optional=optional)
+        found = self._snapshot(table, window, optional=optional, part=part)
         if found is None or not found.files:
             return self.empty(table)
         # The log names the files: asking Spark's Delta for them costs a second per new version of a table.
@@ -87,9 +89,11 @@ class Lake:
     def empty(self, table: Table) -> DataFrame:
         return self.spark.createDataFrame([], declared_schema(table))
 
-    def files(self, table: Table, window: Window | None = None, *, optional: bool = False) -> TableFiles:
+    def files(
+        self, table: Table, window: Window | None = None, *, optional: bool = False, part: str | None = None
+    ) -> TableFiles:
         """The files of what `read` reads; large ones in parts. Raises what `read` raises."""
-        found = self._snapshot(table, window, optional=optional)
+        found = self._snapshot(table, window, optional=optional, part=part)
         if found is None or not found.files:
             return listed(self.spark, self.path(table), ())
         check_columns(_schema(found), table, edge="stored")
@@ -100,9 +104,9 @@ class Lake:
         found = self._snapshot(table, None, optional=True)
         return found.files if found else ()
 
-    def rows(self, table: Table, window: Window | None = None) -> int:
+    def rows(self, table: Table, window: Window | None = None, *, part: str | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
-        found = self._snapshot(table, window, optional=True)
+        found = self._snapshot(table, window, optional=True, part=part)
         return found.rows if found else 0
 
     def stage(
@@ -113,13 +117,14 @@ class Lake:
         replaces: Partitions | None,
         outcomes: Sequence[str] = (),
         spread: bool = True,
+        part: str | None = None,
     ) -> Staged:
         """Write `rows` to files of `table`, for `commit` to make them its rows.
 
         `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null
         where none may be, for rows outside of the replaced partitions, and when the columns are not the declared ones.
         """
-        writer = self._writer(table, rows.function if isinstance(rows, ArrowRows) else None)
+        writer = self._writer(table, rows.function if isinstance(rows, ArrowRows) else None, part)
         if isinstance(rows, DataFrame):
             rows = conformed(rows, table, edge="written")
             # One or a few files per partition instead of one per task; AQE splits the large ones.
@@ -129,7 +134,7 @@ class Lake:
         marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
         upon = self.version(table)
         reports = [Report.from_json(row["report"]) for row in source.mapInArrow(writer, "report string").collect()]
-        return self._checked(Staged.of(table, [Report(marked=marked), *reports], replaces, upon), outcomes)
+        return self._checked(Staged.of(table, [Report(marked=marked), *reports], replaces, upon, part), outcomes)
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
@@ -185,9 +190,9 @@ class Lake:
         """Be the only writer of `tables`. Raises Locked when another process keeps them longer than lock_wait_s."""
         return self._locks.hold([table.name for table in tables])
 
-    def _writer(self, table: Table, function: Function | None = None) -> FileWriter:
+    def _writer(self, table: Table, function: Function | None = None, part: str | None = None) -> FileWriter:
         codec = str(self.spark.conf.get("spark.sql.parquet.compression.codec"))
-        return writer_of(table, self.path(table), codec, function)
+        return writer_of(table, self.path(table), codec, function, part)
 
     def _checked(self, staged: Staged, outcomes: Sequence[str]) -> Staged:
         """`staged`, unless its rows may not enter the table: then its files go."""
@@ -204,9 +209,11 @@ class Lake:
 
     def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
         found = self._snapshot(staged.table, None, optional=False)
-        return found.only(staged.replaces).files if found and staged.replaces else ()
+        return found.only(staged.replaces, staged.part).files if found and staged.replaces else ()
 
-    def _snapshot(self, table: Table, window: Window | None, *, optional: bool) -> delta_log.Snapshot | None:
+    def _snapshot(
+        self, table: Table, window: Window | None, *, optional: bool, part: str | None = None
+    ) -> delta_log.Snapshot | None:
         """The files of the partitions within `window`, at the newest version; None when the table does not exist."""
         version = delta_log.verified_version(self.store, table)
         if version == delta_log.NO_VERSION:
@@ -223,7 +230,13 @@ class Lake:
                 f"table {table.name}: reader protocol {found.reader_version}; allowed is {delta_log.READER_VERSION}, "
                 "which all engines read. Somebody enabled a table feature; delete the table's folder, run its job again"
             )
-        return found.only(partitions.in_window(window) if window else None)
+        strange = [file.path for file in found.files if table.parts and file.part not in table.parts]
+        if strange:
+            raise GateRefused(
+                f"table {table.name}: another program wrote {strange[0]}, so nobody knows whether its rows are "
+                f"{' or '.join(table.parts)}; delete the table's folder, run its jobs again"
+            )
+        return found.only(partitions.in_window(window) if window else None, part)
 
     def _ensure(self, table: Table, run_id: str) -> int:
         """The version to write upon; creates the table and, with the first one, the lake's description."""

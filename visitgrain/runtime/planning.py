@@ -32,7 +32,7 @@ class Inputs:
 
     def __init__(self, files_of: Callable[[Table], Sequence[DataFile]]) -> None:
         self._files_of = files_of
-        self._tables: dict[str, _Contents] = {}
+        self._tables: dict[tuple[str, str | None], _Contents] = {}
 
     def hash(self, job: Job, period: Span) -> str:
         """Of all that `job` reads for `period`."""
@@ -42,20 +42,22 @@ class Inputs:
     def look_at(self, job: Job) -> None:
         """At all that `job` reads, now."""
         for read in job.reads:
-            self._contents(read.table)
+            self._contents(read)
 
     def forget(self, tables: Iterable[Table]) -> None:
         """Look again at what has been written since."""
-        for table in tables:
-            self._tables.pop(table.name, None)
+        names = {table.name for table in tables}
+        self._tables = {known: contents for known, contents in self._tables.items() if known[0] not in names}
 
     def _of(self, read: Read, period: Span) -> str:
-        return self._contents(read.table).within(read.window(period) if read.window else (None, None))
+        return self._contents(read).within(read.window(period) if read.window else (None, None))
 
-    def _contents(self, table: Table) -> _Contents:
-        if table.name not in self._tables:
-            self._tables[table.name] = _Contents.of(self._files_of(table))
-        return self._tables[table.name]
+    def _contents(self, read: Read) -> _Contents:
+        known = read.table.name, read.part
+        if known not in self._tables:
+            files = self._files_of(read.table)
+            self._tables[known] = _Contents.of(file for file in files if read.part in (None, file.part))
+        return self._tables[known]
 
 
 class _Contents:

@@ -45,7 +45,7 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
         pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.touched(job)
-        reads_itself = any(read.table in job.writes for read in job.reads)
+        reads_itself = any(read.table in job.writes and read.part == job.part for read in job.reads)
         while pending:
             run = next_run(job, pending)
             yield job, run

@@ -37,14 +37,17 @@ class Staged:
     report: Report
     replaces: Partitions | None
     upon: int  # version of the table before its rows were computed; -1 = it was not there
+    part: str | None = None  # only files of this part are replaced
 
     @classmethod
-    def of(cls, table: Table, reports: Iterable[Report], replaces: Partitions | None, upon: int) -> Staged:
+    def of(
+        cls, table: Table, reports: Iterable[Report], replaces: Partitions | None, upon: int, part: str | None = None
+    ) -> Staged:
         """The reports of all tasks as one."""
         total = Report()
         for report in reports:
             total.add(report)
-        return cls(table, total, replaces, upon)
+        return cls(table, total, replaces, upon, part)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -72,7 +75,7 @@ class Staged:
             raise GateRefused(f"table {self.table.name}: {'; '.join(problems)}. Nothing was changed")
 
 
-def writer_of(table: Table, root: str, codec: str, function: Function | None) -> FileWriter:
+def writer_of(table: Table, root: str, codec: str, function: Function | None, part: str | None = None) -> FileWriter:
     """What writes the rows of `table` in the workers."""
     return FileWriter(
         root=root,
@@ -83,6 +86,7 @@ def writer_of(table: Table, root: str, codec: str, function: Function | None) ->
         partition=table.partition,
         codec=codec,
         function=function,
+        part=part or "part",
     )
 
 

@@ -33,7 +33,10 @@ class Column(BaseModel):
 
 
 class Table(BaseModel):
-    """One Delta table. `key` identifies a row; `partition` is the date column by whose values a write replaces rows."""
+    """One Delta table. `key` identifies a row; `partition` is the date column by whose values a write replaces rows.
+
+    `parts`: each file of the table has rows of one of them, and a job writes one of them (`Job.part`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +47,7 @@ class Table(BaseModel):
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition: str | None = None
+    parts: tuple[str, ...] = ()
     owner: str = "platform team"
     freshness: str = "by 06:00 of the next day"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from visitgrain.tables.model import Kind, Table, col, key
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
+# Parts of the visits: those that name their subscriber, and those that a login elsewhere may claim (docs/adr/0012).
+SETTLED, OPEN = PARTS = ("settled", "open")
 METHODS = "how the subscriber is known: every_event, same_visit, next_login, last_login; null = anonymous"
 DAY_TYPE = "array<struct<day:date,events:int,active_events:int,seconds:bigint>>"
 
@@ -71,6 +73,7 @@ DEVICE_VISITS = Table(
     ),
     key=("visit_id",),
     partition="visit_date",
+    parts=PARTS,
 )
 
 VISITS = Table(
@@ -96,6 +99,7 @@ VISITS = Table(
     ),
     key=("visit_id",),
     partition="visit_date",
+    parts=PARTS,
 )
 
 VISIT_DAYS = Table(
@@ -132,4 +136,5 @@ QUARANTINED_VISITS = Table(
     ),
     key=("visit_id",),
     partition="visit_date",
+    parts=PARTS,
 )

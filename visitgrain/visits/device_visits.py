@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.rows import ArrowRows, TableFiles, parts_of, read_part
@@ -15,7 +16,7 @@ from visitgrain.arrow.shuffle import buckets_of, exchanged, gathered, packed, pa
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.span import Span
-from visitgrain.tables.visiting import DEVICE_VISITS
+from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, SETTLED
 from visitgrain.visits.building import build
 from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events, to_coded_events
 
@@ -50,7 +51,14 @@ def _cut(
 ) -> Iterator[pa.Table]:
     events = unpacked(batches)
     if events is not None:
-        yield with_visit_id(build(events, rules=rules, zone=zone, first=first, last=last))
+        yield in_parts(with_visit_id(build(events, rules=rules, zone=zone, first=first, last=last)), rules)
+
+
+def in_parts(visits: pa.Table, rules: VisitRules) -> pa.Table:
+    """`visits` with the part each belongs to: may a login of another visit still decide whose it is?"""
+    last_wins = rules.identity.mode == "compat_last_login"
+    is_open = pc.or_(pc.is_null(visits["subscriber_id"]), last_wins)
+    return visits.append_column("_part", pc.if_else(is_open, OPEN, SETTLED))
 
 
 def with_visit_id(visits: pa.Table) -> pa.Table:

@@ -73,7 +73,7 @@ def _without_others(found: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
     login of each channel is the only one that can still be active.
     """
     for channel in range(len(CHANNELS)):
-        active = logins.filter(pl.col("channel") == channel).sort("login_t", "visit_id")
+        active = logins.filter(pl.col("channel") == channel).sort("login_t", "end")
         active = active.select("device", at="login_t", until="end", other="subscriber")
         before = {"strategy": "backward", "allow_exact_matches": False, "check_sortedness": False}
         found = found.join_asof(active, left_on="t", right_on="at", by="device", **before)
@@ -91,18 +91,16 @@ def _without_logouts(found: pl.DataFrame, logouts: pl.DataFrame) -> pl.DataFrame
 
 
 def _without_shared(found: pl.DataFrame, logins: pl.DataFrame, shared: SharedDevice) -> pl.DataFrame:
-    """Without those on a device that too many people log in on from their start on."""
+    """Without those that a login claims on a device which too many people have logged in on up to then."""
     people = logins.group_by("device").agg(people=pl.col("subscriber").n_unique())
     busy = people.filter(pl.col("people") > shared.subscribers).select("device")
-    asked = found.join(busy, on="device", how="semi").select("device", "t", subscriber=None)
-    if asked.is_empty():
+    named = logins.join(busy, on="device", how="semi").sort("device", "login_t")
+    if named.is_empty():
         return found
-    named = logins.join(busy, on="device", how="semi").select("device", "subscriber", t="login_t")
-    both = pl.concat([asked, named], how="diagonal_relaxed").sort("device", "t")
-    ahead = both.rolling("t", period=f"{int(shared.days * DAY_US)}i", offset="0i", closed="both", group_by="device")
-    crowds = ahead.agg(people=pl.col("subscriber").drop_nulls().n_unique())
-    crowds = crowds.filter(pl.col("people") > shared.subscribers)
-    return found.join(crowds, on=["device", "t"], how="anti")
+    days = f"{int(shared.days * DAY_US)}i"
+    lately = named.rolling("login_t", period=days, offset=f"-{days}", closed="both", group_by="device")
+    crowds = lately.agg(people=pl.col("subscriber").n_unique()).filter(pl.col("people") > shared.subscribers)
+    return found.join(crowds, on=["device", "login_t"], how="anti")
 
 
 def _by_last_login(rows: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:

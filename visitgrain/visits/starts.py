@@ -19,24 +19,31 @@ from visitgrain.visits.encoding import code
 
 FREQUENCY_DAYS = 30
 # Where a visit that is to be written stands in the files of `device_visits`; others have no place.
-PLACE = ("group", "file", "row")
+PLACE = {"group": pl.Int64, "file": pl.Int64, "row": pl.Int32}
 # What a visit is given by another one's login; null for all others.
-GIVEN = ("method", "login_t", "login_event_id")
-_CUT = ["visit_id", "device_id", "channel", "start", "end", "last_event_type", "subscriber_id", "login_time"]
+GIVEN = {"method": pl.String, "login_t": pl.Int64, "login_event_id": pl.String}
 NUMBERS = ["number_id", "valid_from", "valid_to", "subscriber_id"]
+_OF_CUT = ["device_id", "channel", "end", "last_event_type", "login_time", "login_event_id"]
+_DICTIONARIES = ["channel", "last_event_type"]
 
 
-def visits_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Visits of `device_visits` in the columns that `identity` takes, each with its place."""
+def settled_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Settled `device_visits` with their places: visit_id, subscriber and start `t`. Runaway ones are nobody's."""
     for file in parts_of(listing):
         yield _visits(file, placed=True)
 
 
-def visits_around(listing: Iterable[pa.RecordBatch], *, span: Span) -> Iterator[pa.Table]:
-    """The same of the days outside of the span, without a place."""
+def open_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Open `device_visits` with their places, in the columns that `identity` takes."""
     for file in parts_of(listing):
-        if file.partition is None or not span.start <= file.partition <= span.end:
-            yield _visits(file, placed=False)
+        yield _visits(file, placed=True, for_identity=True)
+
+
+def around(listing: Iterable[pa.RecordBatch], *, without: Span | None = None) -> Iterator[pa.Table]:
+    """The same without places; but for the days of the span."""
+    for file in parts_of(listing):
+        if without is None or file.partition is None or not without.start <= file.partition <= without.end:
+            yield _visits(file, for_identity=True)
 
 
 def numbers_held(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -51,28 +58,37 @@ def with_number_key(visits: pa.Table) -> pa.Table:
     return visits.append_column("number", _key(pc.coalesce(visits["subscriber"], visits["visit_id"])))
 
 
-def starts_of(visits: pa.Table) -> pa.Table:
+def of_settled(visits: pa.Table) -> pa.Table:
+    """Starts of settled visits: each counts in the history of its subscriber."""
+    return _starts(visits, visits["subscriber"], by_device=False)
+
+
+def of_open(visits: pa.Table, *, claimed_count: bool) -> Iterator[pa.Table]:
     """Starts of those of the stitched visits that have a place.
 
-    `subject` is a subscriber, or where nobody is known (`by_device`) a device; `key` brings it to its other visits.
+    A claimed visit looks at the history of its subscriber, in which it counts only if `claimed_count`; it counts in
+    that of its device, where it was anonymous.
     """
     visits = visits.filter(pc.is_valid(visits["file"]))
-    claimed = pc.is_valid(visits["method"])
-    given = {name: pc.if_else(claimed, visits[name], None) for name in GIVEN}
-    return pa.table({**{name: visits[name] for name in PLACE}, **_start(visits), **given})
+    is_claimed = pc.is_valid(visits["method"])
+    claimed, anonymous = visits.filter(is_claimed), visits.filter(pc.invert(is_claimed))
+    yield _starts(anonymous, anonymous["device"], by_device=True)
+    yield _starts(claimed, claimed["subscriber"], by_device=False, counts=claimed_count)
+    yield _starts(claimed.drop_columns([*PLACE, *GIVEN]), claimed["device"], by_device=True)
 
 
-def starts_past(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
-    """Starts of earlier visits: all since `recent`, and of those before it the latest of each subject."""
-    latest = []
-    for file in parts_of(listing):
-        visits = read_part(file, ["visit_id", "device_id", "subscriber_id", "start"])
-        columns = {"device": _device(visits), "subscriber": visits["subscriber_id"], "t": micros(visits["start"])}
-        starts = pa.table(_start(pa.table({"visit_id": visits["visit_id"], **columns})))
-        yield starts.filter(pc.greater_equal(starts["t"], recent))
-        latest.append(_latest(starts.filter(pc.less(starts["t"], recent))))
-    if latest:
-        yield _latest(pa.concat_tables(latest))
+def settled_before(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
+    """Starts of settled `visits`: all since `recent`, and of those before it the latest of each subscriber."""
+    tables = (read_part(file, ["visit_id", "subscriber_id", "start"]) for file in parts_of(listing))
+    yield from _recent_and_latest(
+        (_history(visits, visits["subscriber_id"], by_device=False) for visits in tables), recent
+    )
+
+
+def open_before(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
+    """Starts of open `visits`, which count for their devices; as `settled_before`."""
+    tables = (read_part(file, ["visit_id", "device_id", "start"]) for file in parts_of(listing))
+    yield from _recent_and_latest((_history(visits, _device(visits), by_device=True) for visits in tables), recent)
 
 
 def earliest_needed(span: Span) -> int:
@@ -84,45 +100,54 @@ def earliest_needed(span: Span) -> int:
     return int(datetime.combine(first, time.min, UTC).timestamp()) * 1_000_000
 
 
-def _visits(file: FilePart, *, placed: bool) -> pa.Table:
-    """Without the runaway ones, which are nobody's. Only named visits have a `login_event_id`, which is long."""
-    cut = read_part(file, [*_CUT, "login_event_id", "runaway"], dictionaries=["channel", "last_event_type"])
-    columns = {
-        "visit_id": cut["visit_id"],
-        "device": _device(cut),
-        "channel": code(cut["channel"], CHANNELS),
-        "t": micros(cut["start"]),
-        "end": micros(cut["end"]),
-        "logout": pc.equal(cut["last_event_type"], "logout"),
-        "subscriber": cut["subscriber_id"],
-        "login_t": micros(cut["login_time"]),
-        "login_event_id": cut["login_event_id"],
-    }
+def _visits(file: FilePart, *, placed: bool = False, for_identity: bool = False) -> pa.Table:
+    columns = ["visit_id", "subscriber_id", "start", "runaway", *(_OF_CUT if for_identity else ())]
+    cut = read_part(file, columns, dictionaries=_DICTIONARIES)
+    found = {"visit_id": cut["visit_id"], "subscriber": cut["subscriber_id"], "t": micros(cut["start"])}
+    if for_identity:
+        found |= {
+            "device": _device(cut),
+            "channel": code(cut["channel"], CHANNELS),
+            "end": micros(cut["end"]),
+            "logout": pc.equal(cut["last_event_type"], "logout"),
+            "login_t": micros(cut["login_time"]),
+            "login_event_id": cut["login_event_id"],
+        }
     if placed:
-        rows = np.arange(cut.num_rows, dtype=np.int32)
-        columns |= {"group": pa.repeat(file.group, len(rows)), "file": pa.repeat(file.number, len(rows)), "row": rows}
-    return pa.table(columns).filter(pc.is_null(cut["runaway"]))
+        row = np.arange(cut.num_rows, dtype=np.int32)
+        found |= {"group": pa.repeat(file.group, len(row)), "file": pa.repeat(file.number, len(row)), "row": row}
+    return pa.table(found).filter(pc.is_null(cut["runaway"]))
 
 
-def _start(visits: pa.Table) -> dict[str, pa.ChunkedArray]:
-    by_device = pc.is_null(visits["subscriber"])
-    subject = pc.coalesce(visits["subscriber"], visits["device"])
-    return {
-        "by_device": by_device,
-        "subject": subject,
-        "key": _key(subject),
-        "t": visits["t"],
-        "visit_id": visits["visit_id"],
-    }
+def _starts(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool, counts: bool = True) -> pa.Table:
+    """`subject` is a subscriber or a device; the key brings it to its other visits."""
+    own = {name: visits[name] for name in ("visit_id", "t", *PLACE, *GIVEN) if name in visits.column_names}
+    rows = visits.num_rows
+    flags = {"by_device": pa.repeat(by_device, rows), "counts": pa.repeat(counts, rows)}
+    return pa.table({**own, **flags, "subject": subject, "key": _key(subject)})
 
 
-def _device(visits: pa.Table) -> np.ndarray:
-    return hash_values(visits["device_id"]).view(np.int64)
+def _history(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool) -> pa.Table:
+    starts = pa.table({"visit_id": visits["visit_id"], "t": micros(visits["start"])})
+    return _starts(starts, subject, by_device=by_device)
+
+
+def _recent_and_latest(starts: Iterable[pa.Table], recent: int) -> Iterator[pa.Table]:
+    latest = []
+    for table in starts:
+        yield table.filter(pc.greater_equal(table["t"], recent))
+        latest.append(_latest(table.filter(pc.less(table["t"], recent))))
+    if latest:
+        yield _latest(pa.concat_tables(latest))
 
 
 def _latest(starts: pa.Table) -> pa.Table:
     ordered = pl.DataFrame(pl.from_arrow(starts)).sort("t", "visit_id")
     return ordered.unique(("subject", "by_device"), keep="last").to_arrow()
+
+
+def _device(visits: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([hash_values(visits["device_id"]).view(np.int64)])
 
 
 def _key(ids: pa.ChunkedArray) -> pa.Array:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs import build_visits, cut_visits, split_visit_days, summarise_months
+from jobs import build_visits, cut_visits, split_visit_days, stitch_visits, summarise_months
 from pipelines import daily
 from tests.books import Books
 from visitgrain.cli.status import ranges
@@ -18,7 +18,8 @@ from visitgrain.runtime.planning import Inputs, State
 from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 
-CUT, BUILD, SPLIT = cut_visits.JOB, build_visits.JOB, split_visit_days.JOB
+CUT, SPLIT = cut_visits.JOB, split_visit_days.JOB
+OF_THE_DAY = (build_visits.JOB, stitch_visits.JOB, SPLIT)
 
 
 def march(first: int, last: int | None = None) -> Span:
@@ -35,7 +36,11 @@ class World(Books):
 
     def data_files(self, table) -> list[DataFile]:
         days = self.tables.get(table.name, {})
-        return [DataFile(f"part-{Content(1, 0, n).name}-x.parquet", 1, 1, date(2026, 3, d)) for d, n in days.items()]
+        return [
+            DataFile(f"{part}-{Content(1, 0, n).name}-x.parquet", 1, 1, date(2026, 3, day))
+            for part in table.parts or ("part",)
+            for day, n in days.items()
+        ]
 
 
 def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
@@ -46,7 +51,7 @@ def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
         for period in part.periods(job.grain):
             window = job.reads[0].window(period)
             read = [n for day, n in world.tables.get(job.reads[0].table.name, {}).items() if _in(day, window)]
-            if job is SPLIT or job is BUILD:
+            if job in OF_THE_DAY:
                 read = [world.tables[job.reads[0].table.name].get(period.start.day, 0)]
             for table in job.writes[:1]:
                 world.tables.setdefault(table.name, {})[period.start.day] = sum(read)
@@ -65,14 +70,24 @@ def world() -> World:
 
 
 def test_a_first_run_does_what_is_asked(world):
-    assert run(world, daily.PIPELINE, march(1, 8)) == ["cut_visits 1-8", "build_visits 1-8", "split_visit_days 1-8"]
+    assert run(world, daily.PIPELINE, march(1, 8)) == [
+        "cut_visits 1-8",
+        "build_visits 1-8",
+        "stitch_visits 1-8",
+        "split_visit_days 1-8",
+    ]
     assert world.book.state(CUT, march(4)) == State.COMPLETE
     assert world.book.state(CUT, march(9)) == State.MISSING
 
 
 def test_the_day_asked_for_runs_again_and_nothing_else(world):
     run(world, daily.PIPELINE, march(1, 8))
-    assert run(world, daily.PIPELINE, march(5)) == ["cut_visits 5-5", "build_visits 5-5", "split_visit_days 5-5"]
+    assert run(world, daily.PIPELINE, march(5)) == [
+        "cut_visits 5-5",
+        "build_visits 5-5",
+        "stitch_visits 5-5",
+        "split_visit_days 5-5",
+    ]
 
 
 def test_a_late_event_touches_the_days_whose_visits_it_may_change(world):
@@ -81,8 +96,9 @@ def test_a_late_event_touches_the_days_whose_visits_it_may_change(world):
     world.tables["events"][4] += 1
     assert sorted(period.start.day for period in world.book.touched(CUT)) == [2, 3, 4, 5, 6]
     done = run(world, daily.PIPELINE, march(8))
-    # Whose visits they are is decided by the 31 days after them, and history by all days before.
-    assert done[:3] == ["cut_visits 2-6", "cut_visits 8-8", "build_visits 1-8"]
+    # Cutting is independent by day, history is not: after a changed day every later one is looked at.
+    assert done[:4] == ["cut_visits 2-6", "cut_visits 8-8", "build_visits 2-6", "build_visits 7-8"]
+    assert done[4] == "stitch_visits 1-8"  # whose the open visits are is decided by a month before and after them
     assert not any(world.book.touched(job) for job in daily.PIPELINE.jobs)
 
 
@@ -91,8 +107,9 @@ def test_what_comes_out_the_same_touches_nothing_further(world):
     world.tables["events"][1] += 1
     world.tables["events"][2] -= 1  # the days 1 to 4 that read both sum up to what they did
     done = run(world, daily.PIPELINE, march(8))
-    assert done[:3] == ["cut_visits 1-4", "cut_visits 8-8", "build_visits 1-8"]
-    assert done[3:] == ["split_visit_days 4-4", "split_visit_days 8-8"]  # only 4 reads day 2 but not 1
+    assert done[:2] == ["cut_visits 1-4", "cut_visits 8-8"]
+    assert done[2:5] == ["build_visits 4-4", "build_visits 5-8", "stitch_visits 1-8"]
+    assert done[5:] == ["split_visit_days 4-4", "split_visit_days 8-8"]  # only 4 reads day 2 but not 1
 
 
 def test_days_may_run_in_any_order(world):

@@ -1,0 +1,41 @@
+"""device_visits -> visits, quarantined_visits: those that a login elsewhere may claim."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from visitgrain.catalogue.visit_rules import LOOK_AHEAD_DAYS
+from visitgrain.runtime.job import Job, Read, during, until, whole
+from visitgrain.span import Span
+from visitgrain.tables.inputs import NUMBERS
+from visitgrain.tables.runs import UNSTITCHED
+from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, QUARANTINED_VISITS, SETTLED, VISITS
+from visitgrain.visits.history import to_open_visits
+
+WINDOW = LOOK_AHEAD_DAYS + 1  # elapsed days touch one local day more
+GOES_ON = 2  # a visit that began so many days before may still go on
+
+
+def _to_the_end(span: Span) -> tuple[date | None, date | None]:
+    return None, span.end
+
+
+JOB = Job(
+    name="stitch_visits",
+    summary="Gives each anonymous visit to whom it belongs, with recency, frequency and scores.",
+    grain="day",
+    reads=(
+        during(DEVICE_VISITS, as_files=True, part=OPEN),
+        during(DEVICE_VISITS, name="open_around", before=GOES_ON, after=WINDOW, as_files=True, part=OPEN),
+        during(DEVICE_VISITS, name="settled_around", before=WINDOW + 1, after=WINDOW, as_files=True, part=SETTLED),
+        until(VISITS, optional=True, as_files=True, part=OPEN),
+        Read(VISITS, _to_the_end, name="settled", optional=True, as_files=True, part=SETTLED),
+        whole(NUMBERS, optional=True, as_files=True),
+        during(UNSTITCHED, before=GOES_ON, after=WINDOW, optional=True, as_files=True),
+    ),
+    writes=(VISITS, QUARANTINED_VISITS),
+    part=OPEN,
+    transform=to_open_visits,
+    spec=lambda catalogue: catalogue,
+    conserves="device_visits",
+)
