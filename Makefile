@@ -1,7 +1,7 @@
 # Every target works on a bare checkout and offline once `make setup` ran.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check fix bench docs package lock clean
+.PHONY: help setup run test test-fast test-property check fix bench docs package lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Spark finds the same Java that the set-up checked.
@@ -22,6 +22,9 @@ test: setup ## the whole test suite, as CI runs it
 
 test-fast: setup ## specs and unit tests that need no Spark: seconds
 	@$(BIN)/python -m pytest -q -m "not spark and not slow" tests
+
+test-property: setup ## ten times as many random examples of the same properties: an hour or so
+	@$(JAVA) PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/property tests/jobs/test_any_split.py tests/jobs/test_daily_increments.py
 
 check: setup ## formatting, lint, types, generated pages
 	@$(BIN)/ruff format --check --quiet $(LINTED) && $(BIN)/ruff check --quiet $(LINTED)

@@ -16,6 +16,7 @@ from jobs import (
     cut_visits,
     fit_cut_points,
     split_visit_days,
+    stitch_visits,
     summarise_months,
 )
 from visitgrain.runtime.context import Context
@@ -27,7 +28,7 @@ from visitgrain.tables import Table
 
 CORES = 2
 SPAN = Span.month_of(date.fromisoformat(MONTH))
-VISIT_JOBS: tuple[Job, ...] = (cut_visits.JOB, build_visits.JOB)
+VISIT_JOBS: tuple[Job, ...] = (cut_visits.JOB, build_visits.JOB, stitch_visits.JOB)
 SPLIT = split_visit_days.JOB
 SEGMENT_JOBS: tuple[Job, ...] = (
     summarise_months.JOB,

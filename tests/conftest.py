@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+PROPERTY_SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))  # `make test-property` tries ten times as many examples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,13 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("spark")
 
 
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory):
+def small_session(scratch: Path):
     """Two cores, one shuffle partition, no UI, small Delta snapshots: trivial runs stay trivial."""
     from visitgrain.runtime.session import build_session
 
-    scratch = tmp_path_factory.mktemp("spark")
-    session = build_session(
+    return build_session(
         master="local[2]",
         zone="Asia/Shanghai",
         jars=ROOT / "jars",
@@ -43,6 +43,12 @@ def spark(tmp_path_factory):
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         },
     )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """The one session of the test process."""
+    session = small_session(tmp_path_factory.mktemp("spark"))
     yield session
     session.stop()
 

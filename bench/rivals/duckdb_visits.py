@@ -127,6 +127,7 @@ with grouped as (
          any_value(source_channel) filter (opened) as said,
          arg_max(subscriber_id, n) filter (subscriber_id is not null) as subscriber_id,
          arg_min(event_id, n) filter (subscriber_id is not null) as login_event_id,
+         make_timestamp(min(t) filter (subscriber_id is not null)) as login_time,
          count(*) filter (subscriber_id is null) as unnamed,
          min(t) filter (foreground) as t0, max(t) filter (foreground) as t1,
          arg_max(type, n) filter (foreground) as last_event_type,
@@ -213,7 +214,7 @@ def _history(catalogue: Catalogue) -> str:
     computed = {
         "visit_id": "(hash(device_id, channel, t0, first_event_id) >> 1)::bigint",
         "subject_type": "if(subscriber_id is null, 'device', 'subscriber')",
-        "stitch_rule": f"if(subscriber_id is null, null, 'same_visit/{catalogue.visit_rules.version}')",
+        "stitch_rule": f"if(subscriber_id is null, null, 'time_sliced/{catalogue.visit_rules.version}')",
         "days": f"coalesce(days, [{one_day}])",
         "is_first_visit": "former is null",
         "gap_days": f"(t0 - former) / {DAY_US}.0::double",

@@ -108,6 +108,7 @@ def _measured(events: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
             pl.col("source_channel").first().cast(pl.String).alias("said"),
             subscriber.drop_nulls().last(),
             pl.col("event_id").filter(subscriber.is_not_null()).first().alias("login_event_id"),
+            pl.col("t").filter(subscriber.is_not_null()).first().cast(pl.Datetime("us", "UTC")).alias("login_time"),
             subscriber.null_count().alias("unnamed"),
             pl.col("t").first().alias("t0"),
             pl.col("t").filter(front).last().alias("t1"),
@@ -238,7 +239,7 @@ def _finished(visits: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
         )
         for card in catalogue.score_cards.values()
     ]
-    rule = pl.lit(f"same_visit/{catalogue.visit_rules.version}")
+    rule = pl.lit(f"time_sliced/{catalogue.visit_rules.version}")
     computed = {
         "visit_id": pl.concat_str("device_id", "channel", "first_event_id").hash().reinterpret(signed=True),
         "start": pl.col("t0").cast(instant),

@@ -21,6 +21,7 @@ from hypothesis import given, settings, strategies as st
 
 from jobs import build_visits, cut_visits, stitch_visits
 from tests.books import Books
+from tests.conftest import PROPERTY_SCALE
 from tests.oracles.coded_events import coded, table
 from visitgrain.arrow.rows import FilePart
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
@@ -75,6 +76,8 @@ class Lake(Books):
         self.events: dict[str, Event] = {}
         self.tables: dict[tuple[str, str], dict[date, pa.Table]] = {}  # by name and part
         self.contents: dict[int, tuple[pa.Table, Content]] = {}
+        self.files: dict[int, Path] = {}
+        self.kept: list[pa.Table] = []  # so that no other table gets the id of one
 
     def data_files(self, table: Table) -> list[DataFile]:
         return [
@@ -119,9 +122,12 @@ class Lake(Books):
 
     def listing(self, days: dict[date, pa.Table]) -> Iterator[pa.RecordBatch]:
         for number, (day, rows) in enumerate(days.items()):
-            path = self.folder / f"{len(list(self.folder.iterdir()))}" / f"visit_date={day}" / "rows.parquet"
-            path.parent.mkdir(parents=True)
-            pq.write_table(rows, path)
+            path = self.files.get(id(rows))
+            if path is None:  # tables are not changed, so each is written once
+                path = self.folder / str(len(self.files)) / f"visit_date={day}" / "rows.parquet"
+                path.parent.mkdir(parents=True)
+                pq.write_table(rows, path)
+                self.files[id(rows)], self.kept = path, [*self.kept, rows]
             yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), day, 0, 1, rows.num_rows, 0))])
 
 
@@ -205,15 +211,16 @@ def histories(draw: st.DrawFn) -> tuple[Catalogue, list[Event], list[Any]]:
                 facts["type"] = draw(st.sampled_from(["page_view", "page_view", "click", "push_receive", "logout"]))
                 facts["subscriber_id"] = draw(st.sampled_from([None, None, 7, 8]))
             events.append(coded({"type": "page_view", **facts}))
-    batch_of = draw(st.lists(st.integers(0, 3), min_size=len(events), max_size=len(events)))
-    batches = [[e for e, b in zip(events, batch_of, strict=True) if b == number] for number in range(4)]
+    count = draw(st.integers(1, 20))
+    batch_of = draw(st.lists(st.integers(0, count - 1), min_size=len(events), max_size=len(events)))
+    batches = [[e for e, b in zip(events, batch_of, strict=True) if b == number] for number in sorted(set(batch_of))]
     replays = draw(st.lists(st.sampled_from(batches), max_size=2))
     days = draw(st.lists(st.integers(0, DAYS - 1), min_size=1, max_size=4))
     identity = draw(st.sampled_from(IDENTITIES))
     return rules(timeout, zone, identity), events, draw(st.permutations([*batches, *replays, *days]))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(histories())
 def test_any_split_gives_the_visits_of_one_run(
     history: tuple[Catalogue, list[Event], list[Any]],

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tests.conftest import PROPERTY_SCALE
 from tests.oracles.identity_tables import decisions, numbers_table, visits_table
 from tests.oracles.slow_identity import DAY, EPOCH, Decision, Visit, slow_holders, slow_stitched
 from visitgrain.catalogue.visit_rules import Identity
@@ -129,7 +130,7 @@ def resolved(visits: list[Visit], numbers: list[Number], zone: str) -> list[Visi
     return sorted(rows, key=lambda visit: visit["visit_id"])
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_every_decision_equals_the_twins(world: World) -> None:
     assert world.decided() == world.twin()
@@ -144,13 +145,13 @@ def test_every_decision_of_a_crowd_equals_the_twins(seed: int) -> None:
     assert not wrong, [visit for visit in world.visits if visit["device"] == min(wrong)]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(vaults())
 def test_every_holder_equals_the_twins(vault: tuple[list[Visit], list[Number], str]) -> None:
     assert resolved(*vault) == slow_holders(*vault)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_order_and_batches_of_rows_do_not_matter(world: World, chance: Random) -> None:
     shuffled = visits_table(chance.sample(world.visits, k=len(world.visits)))
@@ -160,7 +161,7 @@ def test_order_and_batches_of_rows_do_not_matter(world: World, chance: Random) -
     assert decisions(stitched(batches, world.identity, taken_back)) == world.decided()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_devices_may_be_decided_apart(world: World) -> None:
     apart: dict[int, Decision] = {}
@@ -169,7 +170,7 @@ def test_devices_may_be_decided_apart(world: World) -> None:
     assert apart == world.decided()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds(), worlds())
 def test_another_device_changes_nothing(world: World, others: World) -> None:
     """Whoever logs in there, the same subscribers included."""
@@ -180,7 +181,7 @@ def test_another_device_changes_nothing(world: World, others: World) -> None:
     assert {visit: whose for visit, whose in both.items() if visit >= VISIT} == world.decided()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds(), st.permutations(SUBSCRIBERS))
 def test_ids_of_subscribers_decide_nothing(world: World, others: list[int]) -> None:
     other = {None: None, **dict(zip(SUBSCRIBERS, others, strict=True))}
@@ -189,7 +190,7 @@ def test_ids_of_subscribers_decide_nothing(world: World, others: list[int]) -> N
     assert replace(world, visits=renamed).decided() == expected
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds(), st.sampled_from([-3_000, -1, 1, 52]))
 def test_weeks_later_the_same_is_decided(world: World, weeks: int) -> None:
     def later(t: int | None) -> int | None:
@@ -200,7 +201,7 @@ def test_weeks_later_the_same_is_decided(world: World, weeks: int) -> None:
     assert replace(world, visits=moved).decided() == expected
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(vaults(), st.sampled_from(["UTC", "Asia/Shanghai"]), st.sampled_from([-3_000, -1, 1, 52]))
 def test_weeks_later_the_same_hold_the_numbers(
     vault: tuple[list[Visit], list[Number], str], zone: str, weeks: int
@@ -217,7 +218,7 @@ def test_weeks_later_the_same_hold_the_numbers(
     assert found == expected
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_what_is_out_of_reach_decides_nothing(world: World) -> None:
     """Of the device, what is long over before a visit starts, or starts long after it: so a window is enough."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from hypothesis import given, settings, strategies as st
 
+from tests.conftest import PROPERTY_SCALE
 from tests.oracles.coded_events import coded, table
 from tests.oracles.slow_visits import EPOCH, slow_build
 from visitgrain.catalogue.visit_rules import VisitRules, load_visit_rules
@@ -160,7 +161,7 @@ def _plain(type_: pa.DataType) -> str:
     return "string" if pa.types.is_dictionary(type_) else str(type_)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_every_column_equals_the_twins(world: World) -> None:
     built = world.built(world.events)
@@ -168,7 +169,7 @@ def test_every_column_equals_the_twins(world: World) -> None:
     assert _comparable(built.to_pylist()) == _comparable(world.twin())
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_every_event_is_accounted_for(world: World) -> None:
     kept = [row for row in world.built(world.events).to_pylist() if row["_outcome"] == "kept"]
@@ -178,14 +179,14 @@ def test_every_event_is_accounted_for(world: World) -> None:
         assert sum(day["events"] for day in visit["days"]) == visit["events"] == visit["_rows"]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(world: World, chance: Any) -> None:
     shuffled = chance.sample(world.events, k=len(world.events))
     assert world.built(shuffled).equals(world.built(world.events))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60 * PROPERTY_SCALE, deadline=None, derandomize=True)
 @given(worlds())
 def test_streams_may_be_built_apart(world: World) -> None:
     apart: list[dict[str, Any]] = []
