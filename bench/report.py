@@ -22,10 +22,10 @@ KEPT = Path("build/bench/results.json")  # of every task and size measured here:
 PACKAGES = ("pyspark", "delta-spark", "duckdb", "polars", "pyarrow")
 Results = dict[tuple[str, float], dict[str, Usage]]  # (task, million events) -> usage by side
 WORK = {
-    "visits": "events -> visits, a whole month rebuilt: the jobs cut_visits, build_visits and stitch_visits with their Delta "
-    "commits, content hashes and ledger, against one SQL script or one Polars program that writes Parquet and "
-    "stitches nothing: settled visits are compared. Goal: at most "
-    "1.6 x DuckDB's CPU at 7 million events, 1.2 x at 35 million, 6 GiB, flat per event within 15 %.",
+    "visits": "events -> visits, a whole month rebuilt: the jobs cut_visits, build_visits and stitch_visits with their "
+    "Delta commits, content hashes and ledger, against one SQL script or one Polars program that writes Parquet and "
+    "stitches nothing: settled visits are compared. Goal: at most 1.6 x DuckDB's CPU at 7 million events, 1.2 x at 35 "
+    "million, 6 GiB, flat per event within 15 %.",
     "segments": "visits -> month features, cut points, consumption and behaviour segments: the jobs summarise_months, "
     "fit_cut_points and both assignments. Goal: at most 2 x DuckDB's CPU.",
 }
