@@ -55,11 +55,6 @@ def to_selected(people: Subscribers, *, world: World, month: int) -> Selected:
     return Selected.joined([_selected(people, n, campaign, month) for n, campaign in campaigns])
 
 
-def campaign_ids(world: World, month: int) -> list[str]:
-    """Of the campaigns of `month`, in the order of conf/simulation.yaml."""
-    return [f"{name}_{date_of(month_begins(month)):%Y%m}" for name in world.campaigns]
-
-
 def traits_of(people: Subscribers, year: int) -> np.ndarray:
     """Group of each subscriber: the first of TRAITS that holds."""
     age = year - people.birth_year

@@ -37,6 +37,11 @@ def month_ends(months: np.ndarray | int) -> np.ndarray:
     return month_begins(np.asarray(months) + 1) - 1
 
 
+def monthly_ids(names: Iterable[str], month: int) -> list[str]:
+    """Ids of what is done anew each month, such as `night_pack_202503`."""
+    return [f"{name}_{date_of(month_begins(month)):%Y%m}" for name in names]
+
+
 class LocalClock:
     """Where local days begin and which one an instant lies in, for the days `first` to `last`.
 

@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 import pyarrow as pa
 
 from visitgrain.simulation.chance import between, draw, uniform
 from visitgrain.simulation.columns import NONE, coded, conformed, dates, hex_of, hex_taken, instants, nullable
-from visitgrain.simulation.days import month_number
-from visitgrain.simulation.delivery import CONFLICTING, DEFECTS, GOOD, LABELS, MALFORMED, Deliveries
-from visitgrain.simulation.events import Events
+from visitgrain.simulation.days import monthly_ids
+from visitgrain.simulation.delivery import CONFLICTING, DEFECTS, GOOD, LABELS, MALFORMED
 from visitgrain.simulation.props import to_props
-from visitgrain.simulation.scripts import NOTHING, PRODUCT, Kinds
-from visitgrain.simulation.subscribers import Subscribers
-from visitgrain.simulation.visits import APP, OS, Visits
+from visitgrain.simulation.scripts import NOTHING, PRODUCT
+from visitgrain.simulation.told import Told
+from visitgrain.simulation.visits import APP, CAMPAIGN_SOURCES, OS
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
 SEQ_PER_DAY = 1_000_000  # the device's counter: day, slot, position
 SEQ_PER_SLOT = 1_000
-CAMPAIGN_SOURCES = tuple(ENTRY_SOURCES.index(source) for source in ("push", "sms", "ad"))
 PUSH, SHARE = ENTRY_SOURCES.index("push"), ENTRY_SOURCES.index("share")
 LAUNCH = EVENT_TYPES.index("launch")
 ORDERED = tuple(EVENT_TYPES.index(name) for name in ("order_submit", "order_paid"))
 STAYS = tuple(EVENT_TYPES.index(name) for name in ("page_view", "product_view"))
 TOPUP = EVENT_TYPES.index("topup")
-
-
-@dataclass(frozen=True)
-class Told:
-    """Delivered rows, and the events, visits and subscribers that they tell of."""
-
-    rows: Deliveries
-    events: Events
-    visits: Visits
-    people: Subscribers
-    kinds: Kinds
-    campaign_ids: Sequence[str]  # of this month, in the order of conf/simulation.yaml
-
-    @cached_property
-    def visit(self) -> np.ndarray:
-        """Row of `Visits` per delivered row."""
-        return self.events.visit[self.rows.event]
-
-    @cached_property
-    def who(self) -> np.ndarray:
-        """Row of `Subscribers` per delivered row."""
-        return self.visits.subscriber[self.visit]
-
-    @cached_property
-    def step(self) -> np.ndarray:
-        """Row of `Steps` per delivered row."""
-        return self.events.step[self.rows.event]
-
-    @cached_property
-    def key(self) -> np.ndarray:
-        """Of the event, which the copies of a row share."""
-        return self.events.key[self.rows.event]
-
-    @cached_property
-    def opens(self) -> np.ndarray:
-        """Whether the event is the first of its visit, which says where the visit came from."""
-        return self.kinds.steps.position[self.step] == 0
-
-    @cached_property
-    def is_anonymous(self) -> np.ndarray:
-        return self.events.is_anonymous[self.rows.event]
-
-    @cached_property
-    def source(self) -> np.ndarray:
-        return np.where(self.opens, self.visits.source[self.visit], NONE)
 
 
 def to_event_rows(told: Told) -> pa.Table:
@@ -181,17 +130,12 @@ def _context(told: Told) -> dict[str, pa.Array]:
 
 def _campaign_id(told: Told) -> pa.DictionaryArray:
     """Of the campaign that led here or was received, or of the month's ordinary messages of the source."""
-    campaign, source = told.visits.campaign[told.visit], told.source
+    campaign, source, campaigns = told.visits.campaign[told.visit], told.source, told.kinds.world.campaigns
     from_message = np.isin(source, CAMPAIGN_SOURCES)
     received = told.opens & (told.visits.kind[told.visit] == told.kinds.push)
     named = (campaign != NONE) & (from_message | received)
-    months = month_number(told.visits.day[told.visit])
-    first = int(months.min(initial=0))
-    texts = [*told.campaign_ids]
-    for month in range(first, int(months.max(initial=first)) + 1) if len(months) else ():
-        texts += [f"{name}_{np.datetime64(month, 'M').item():%Y%m}" for name in ENTRY_SOURCES]
-    ordinary = len(told.campaign_ids) + (months - first) * len(ENTRY_SOURCES) + source
-    return coded(np.where(named, campaign, np.where(from_message, ordinary, NONE)), texts)
+    ordinary = np.where(from_message, len(campaigns) + source, NONE)
+    return coded(np.where(named, campaign, ordinary), monthly_ids((*campaigns, *ENTRY_SOURCES), told.month))
 
 
 def _of_step(codes: np.ndarray, told: Told) -> pa.DictionaryArray:

@@ -10,12 +10,11 @@ import pyarrow.compute as pc
 
 from visitgrain.simulation.chance import between, choose, choose_code, draw, happens, uniform
 from visitgrain.simulation.columns import NONE, Columns, coded, conformed, hex_of, instants
-from visitgrain.simulation.days import HOUR, SECOND, LocalClock, month_begins, month_ends
-from visitgrain.simulation.event_rows import CAMPAIGN_SOURCES
+from visitgrain.simulation.days import HOUR, SECOND, LocalClock, month_begins, month_ends, monthly_ids
 from visitgrain.simulation.events import Events
 from visitgrain.simulation.scripts import Kinds
 from visitgrain.simulation.subscribers import Subscribers
-from visitgrain.simulation.visits import Visits
+from visitgrain.simulation.visits import CAMPAIGN_SOURCES, Visits
 from visitgrain.simulation.world import World
 from visitgrain.tables.inputs import ORDERS
 from visitgrain.tables.vocabulary import BUSINESSES, EVENT_TYPES, ORDER_CHANNELS, ORDER_STATUSES
@@ -84,7 +83,7 @@ def opening_second(keys: np.ndarray) -> np.ndarray:
     return between(uniform(keys, "opening"), OPENING_HOUR * 3600, CLOSING_HOUR * 3600 - 1)
 
 
-def to_order_rows(orders: Orders, people: Subscribers, *, world: World, campaign_ids: list[str]) -> pa.Table:
+def to_order_rows(orders: Orders, people: Subscribers, *, world: World, month: int) -> pa.Table:
     """`orders`, one row per order."""
     drawn = choose(uniform(orders.key, "status"), list(PAID_STATUS.values()))
     status = np.array([ORDER_STATUSES.index(name) for name in PAID_STATUS])[drawn]
@@ -103,6 +102,6 @@ def to_order_rows(orders: Orders, people: Subscribers, *, world: World, campaign
         "amount_fen": pa.array(prices[orders.offer], mask=orders.failed),
         "status": coded(status, ORDER_STATUSES),
         "cancel_time": instants(cancelled_us, status == CANCELLED),
-        "campaign_id": coded(orders.campaign, campaign_ids),
+        "campaign_id": coded(orders.campaign, monthly_ids(world.campaigns, month)),
     }
     return conformed(columns, ORDERS)

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from visitgrain.simulation import campaigns
 from visitgrain.simulation.billing import to_hazards, to_snapshots
-from visitgrain.simulation.days import LocalClock, month_number, number_of
+from visitgrain.simulation.days import LocalClock, month_number, monthly_ids, number_of
 from visitgrain.simulation.delivery import to_deliveries
-from visitgrain.simulation.event_rows import Told, to_event_rows, to_true_events
+from visitgrain.simulation.event_rows import to_event_rows, to_true_events
 from visitgrain.simulation.events import Events, to_events
 from visitgrain.simulation.identities import to_number_rows, to_true_subscribers
 from visitgrain.simulation.orders import Orders, to_e_channel_orders, to_offline_orders, to_order_rows
@@ -22,6 +22,7 @@ from visitgrain.simulation.scripts import Kinds
 from visitgrain.simulation.sharing import to_share_slots
 from visitgrain.simulation.slots import Slots, to_slots, with_offers
 from visitgrain.simulation.subscribers import Subscribers, to_subscribers
+from visitgrain.simulation.told import Told
 from visitgrain.simulation.visits import Visits, to_visits
 from visitgrain.simulation.world import World
 from visitgrain.span import Span
@@ -114,10 +115,6 @@ class Part:
         selected = campaigns.to_selected(self.people, world=self.feed.world, month=self.month)
         return selected.take(np.flatnonzero(self._in_span(selected.day)))
 
-    @property
-    def campaign_ids(self) -> list[str]:
-        return campaigns.campaign_ids(self.feed.world, self.month)
-
     def visits_of(self, slots: Slots) -> Visits:
         offered = with_offers(slots, world=self.feed.world, kinds=self.kinds)
         return to_visits(
@@ -145,7 +142,7 @@ class Part:
 
     def _told(self, events: Events, visits: Visits) -> Told:
         rows = to_deliveries(events, visits, dirt=self.feed.world.dirt, clock=self.clock, span=self.feed.span)
-        return Told(rows, events, visits, self.people, self.kinds, self.campaign_ids)
+        return Told(rows, events, visits, self.people, self.kinds, self.month)
 
     def _order_rows(self, events: Events, visits: Visits) -> Rows:
         world, clock = self.feed.world, self.clock
@@ -158,11 +155,12 @@ class Part:
         )
         day = clock.day_of(orders.order_us)
         at = np.flatnonzero(self._in_span(day))
-        rows = to_order_rows(orders.take(at), self.people, world=world, campaign_ids=self.campaign_ids)
+        rows = to_order_rows(orders.take(at), self.people, world=world, month=self.month)
         return Rows("orders", rows, day[at])
 
     def _campaign_rows(self) -> Iterator[Rows]:
-        selected, people, ids = self.selected, self.people, self.campaign_ids
+        selected, people = self.selected, self.people
+        ids = monthly_ids(self.feed.world.campaigns, self.month)
         exposures = campaigns.to_exposure_rows(selected, people, world=self.feed.world, ids=ids, clock=self.clock)
         yield Rows("campaign_audiences", campaigns.to_audience_rows(selected, people, ids=ids), selected.day)
         yield Rows("campaign_exposures", exposures, selected.day[selected.is_exposed])

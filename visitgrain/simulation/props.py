@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 
 from visitgrain.simulation.chance import between, uniform
 from visitgrain.simulation.columns import NONE
-
-if TYPE_CHECKING:
-    from visitgrain.simulation.event_rows import Told
+from visitgrain.simulation.told import Told
 
 FURTHER = ("sharer_id", "position", "propensity")
 

@@ -18,6 +18,7 @@ from visitgrain.tables.vocabulary import CHANNELS, ENTRY_SOURCES
 PHONE_OS = {"android": 0.62, "ios": 0.28, "harmony": 0.10}
 DESKTOP_OS = {"windows": 0.85, "macos": 0.15}
 OS = (*PHONE_OS, *DESKTOP_OS)
+CAMPAIGN_SOURCES = tuple(ENTRY_SOURCES.index(source) for source in ("push", "sms", "ad"))
 APP, WEB, WECHAT = (CHANNELS.index(name) for name in ("app", "web", "wechat"))
 REMEMBERED, LOGIN, ANONYMOUS = (LOGINS.index(name) for name in ("remembered", "login", "anonymous"))
 
@@ -42,7 +43,7 @@ class Visits(Slots):
 
 
 def to_visits(slots: Slots, people: Subscribers, *, world: World, kinds: Kinds, clock: LocalClock, seed: int) -> Visits:
-    """`slots` with all that is open decided by chance. What a campaign offers is ordered on the own phone, logged in."""
+    """`slots` with all that is open decided by chance. An offer of a campaign is ordered on the own phone."""
     who = people.take(slots.subscriber)
     place = _place(slots, who, world, kinds)
     login = _login(slots, place, world, kinds)
