@@ -14,7 +14,7 @@ from visitgrain.simulation.columns import NONE, Columns, coded, conformed, dates
 from visitgrain.simulation.days import SECOND, LocalClock, date_of, month_begins
 from visitgrain.simulation.orders import Orders, opening_second
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import CAMPAIGN_PUSH_SLOT, CAMPAIGN_SLOT, Slots, slots_of
+from visitgrain.simulation.slots import Slots, slots_of
 from visitgrain.simulation.subscribers import Subscribers
 from visitgrain.simulation.world import World
 from visitgrain.tables.inputs import CAMPAIGN_AUDIENCES, CAMPAIGN_EXPOSURES
@@ -74,7 +74,6 @@ def to_slots(selected: Selected, people: Subscribers, *, world: World, kinds: Ki
                 pushed.subscriber,
                 draw(pushed.key, "receipt"),
                 pushed.day,
-                slot=CAMPAIGN_PUSH_SLOT + pushed.campaign,
                 kind=kinds.push,
                 second=pushed.exposed_second,
                 campaign=pushed.campaign,
@@ -83,7 +82,6 @@ def to_slots(selected: Selected, people: Subscribers, *, world: World, kinds: Ki
                 buyers.subscriber,
                 draw(buyers.key, "order"),
                 buyers.order_day,
-                slot=CAMPAIGN_SLOT + buyers.campaign,
                 kind=scripts[buyers.campaign],
                 offer=_offers(world)[buyers.campaign],
                 source=np.where(buyers.is_exposed, sources[buyers.campaign], ENTRY_SOURCES.index("direct")),
@@ -158,7 +156,7 @@ def to_uplifts(selected: Selected, people: Subscribers, *, ids: list[str]) -> pa
 def _selected(people: Subscribers, number: int, campaign: Campaign, month: int) -> Selected:
     day = int(month_begins(month)) + campaign.day - 1
     key = draw(people.person, f"campaign {number}", month)
-    there = (people.activation <= day) & (day < people.left_on)
+    there = (people.activation <= day) & (day < people.silent_from)
     if campaign.channel == "app":
         there &= people.uses_e_channel
     at = np.flatnonzero(there & happens(key, "audience", campaign.audience_share))

@@ -77,11 +77,15 @@ def _reception(events: Events, visits: Visits, dirt: Dirt) -> tuple[np.ndarray, 
     shares = [1 - dirt.late - dirt.too_late - dirt.out_of_order, dirt.late, dirt.too_late, dirt.out_of_order]
     label = choose(uniform(events.key, "lateness"), shares)
     usual = USUAL_US + (uniform(visits.key, "delay") ** 24 * 6 * HOUR).astype(np.int64)
-    ranges = {LATE: (DAY, 3 * DAY - HOUR), TOO_LATE: (3 * DAY + HOUR, 10 * DAY), OUT_OF_ORDER: (2 * HOUR, 20 * HOUR)}
-    received = events.event_us + usual[events.visit]
-    for kind, (low, high) in ranges.items():
+    in_order = events.event_us + usual[events.visit]
+    received = in_order.copy()
+    for kind, since, low, high in (
+        (LATE, events.event_us, DAY, 3 * DAY - HOUR),
+        (TOO_LATE, events.event_us, 3 * DAY + HOUR, 10 * DAY),
+        (OUT_OF_ORDER, in_order, 2 * HOUR, 20 * HOUR),
+    ):
         rows = np.flatnonzero(label == kind)
-        received[rows] = events.event_us[rows] + between(uniform(events.key[rows], "lag"), low, high)
+        received[rows] = since[rows] + between(uniform(events.key[rows], "lag"), low, high)
     return label, received
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from visitgrain.simulation.chance import between, draw, uniform
 from visitgrain.simulation.columns import NONE, coded, conformed, dates, hex_of, hex_taken, instants, nullable
-from visitgrain.simulation.days import monthly_ids
+from visitgrain.simulation.days import SECOND, monthly_ids
 from visitgrain.simulation.delivery import CONFLICTING, DEFECTS, GOOD, LABELS, MALFORMED
 from visitgrain.simulation.props import to_props
 from visitgrain.simulation.scripts import NOTHING, PRODUCT
@@ -16,8 +16,7 @@ from visitgrain.simulation.visits import APP, CAMPAIGN_SOURCES, OS
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
-SEQ_PER_DAY = 1_000_000  # the device's counter: day, slot, position
-SEQ_PER_SLOT = 1_000
+SEQ_PER_VISIT = 1_000  # the device's counter: second at which the visit starts, place within the visit
 PUSH, SHARE = ENTRY_SOURCES.index("push"), ENTRY_SOURCES.index("share")
 LAUNCH = EVENT_TYPES.index("launch")
 ORDERED = tuple(EVENT_TYPES.index(name) for name in ("order_submit", "order_paid"))
@@ -56,7 +55,7 @@ def _subject(told: Told) -> dict[str, pa.Array | np.ndarray]:
     visit, steps = told.visit, told.kinds.steps
     people, who = told.people, told.who
     known = np.where(told.visits.number_only[visit], people.number_id[who], people.subscriber_id[who])
-    seq = told.visits.day[visit] * SEQ_PER_DAY + told.visits.slot[visit] * SEQ_PER_SLOT + steps.position[told.step]
+    seq = told.visits.start_us[visit] // SECOND * SEQ_PER_VISIT + steps.position[told.step]
     return {
         "event_id": hex_of(told.rows.key),
         "subscriber_id": nullable(known, ~told.is_anonymous),

@@ -62,9 +62,7 @@ def _by_day(table: pa.Table, day: np.ndarray | None) -> Iterator[tuple[str, pa.T
     if day is None:
         yield "", table
         return
-    order = np.argsort(day, kind="stable")
-    if (np.diff(day) < 0).any():
-        table = table.take(pa.array(order))
-    found, starts = np.unique(day[order], return_index=True)
-    for number, start, end in zip(found, starts, np.append(starts[1:], len(day)), strict=True):
-        yield f"day={date_of(number)}/", table.slice(start, end - start)
+    ordered = table if (np.diff(day) >= 0).all() else table.take(pa.array(np.argsort(day, kind="stable")))
+    found, rows = np.unique(day, return_counts=True)
+    for number, start, count in zip(found, np.cumsum(rows) - rows, rows, strict=True):
+        yield f"day={date_of(number)}/", ordered.slice(start, count)

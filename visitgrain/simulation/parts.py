@@ -84,9 +84,8 @@ class Part:
             yield Rows("numbers", to_number_rows(people, world=world, span=self.feed.span))
             yield Rows("_truth/subscribers", to_true_subscribers(people, span=self.feed.span))
         yield from self._campaign_rows()
-        visits, events = self._walked()
-        yield self._order_rows(events, visits)
-        told = self._told(events, visits)
+        yield self._order_rows()
+        told = self.told
         yield Rows("_truth/events", to_true_events(told))
         yield Rows("events", to_event_rows(told), told.rows.day)
 
@@ -115,7 +114,7 @@ class Part:
         selected = campaigns.to_selected(self.people, world=self.feed.world, month=self.month)
         return selected.take(np.flatnonzero(self._in_span(selected.day)))
 
-    def visits_of(self, slots: Slots) -> Visits:
+    def _visits_of(self, slots: Slots) -> Visits:
         offered = with_offers(slots, world=self.feed.world, kinds=self.kinds)
         return to_visits(
             offered, self.people, world=self.feed.world, kinds=self.kinds, clock=self.clock, seed=self.feed.seed
@@ -124,15 +123,16 @@ class Part:
     def _in_span(self, days: np.ndarray) -> np.ndarray:
         return (days >= number_of(self.feed.span.start)) & (days <= number_of(self.feed.span.end))
 
-    def _walked(self) -> tuple[Visits, Events]:
+    @cached_property
+    def walked(self) -> tuple[Visits, Events]:
         """Visits of their own accord, those that campaigns bring, those that follow a share; and what happens there."""
         world, kinds, people = self.feed.world, self.kinds, self.people
         days = Span(max(self.month_span.start, self.feed.span.start), min(self.month_span.end, self.feed.span.end))
         own = to_slots(people, world=world, kinds=kinds, span=days)
         brought = campaigns.to_slots(self.selected, people, world=world, kinds=kinds)
-        visits = self.visits_of(Slots.joined([own, brought]))
+        visits = self._visits_of(Slots.joined([own, brought]))
         events = to_events(visits, kinds=kinds)
-        following = self.visits_of(
+        following = self._visits_of(
             to_share_slots(
                 events, visits, people, world=world, kinds=kinds, clock=self.clock, last=number_of(self.feed.span.end)
             )
@@ -140,11 +140,15 @@ class Part:
         followed = to_events(following, kinds=kinds).moved(len(visits))
         return Visits.joined([visits, following]), Events.joined([events, followed])
 
-    def _told(self, events: Events, visits: Visits) -> Told:
+    @cached_property
+    def told(self) -> Told:
+        """What the feed delivers of it."""
+        visits, events = self.walked
         rows = to_deliveries(events, visits, dirt=self.feed.world.dirt, clock=self.clock, span=self.feed.span)
         return Told(rows, events, visits, self.people, self.kinds, self.month)
 
-    def _order_rows(self, events: Events, visits: Visits) -> Rows:
+    def _order_rows(self) -> Rows:
+        visits, events = self.walked
         world, clock = self.feed.world, self.clock
         orders = Orders.joined(
             [

@@ -105,20 +105,19 @@ class Kinds:
     def _walked(self, steps: Iterable[Step]) -> Iterator[tuple[Step, int, float]]:
         """Steps with their slot and the part of a pace they come behind their beat; a placement is its slots."""
         for number, step in enumerate(steps):
-            placed = self.world.placements[step.placement] if step.placement else None
-            for slot in range(len(placed.examination) if placed else 0):
-                # All slots are seen at once, and clicked before the next beat, which may be as near as 0.2.
-                shared = step.draw or f"step {number}"
-                yield step.model_copy(update={"draw": shared}), slot, 0.002 * slot
-                yield step.model_copy(update={"draw": shared, "event": "click"}), slot, 0.05 + 0.005 * slot
-            if placed is None:
+            if step.placement is None:
                 yield step, NONE, 0.0
+                continue
+            # All slots are seen at once, and clicked before the next beat, which may be as near as 0.2.
+            slots = range(len(self.world.placements[step.placement].examination))
+            shown = step.model_copy(update={"draw": step.draw or f"step {number}"})
+            yield from ((shown, slot, 0.002 * slot) for slot in slots)
+            yield from ((shown.model_copy(update={"event": "click"}), slot, 0.05 + 0.005 * slot) for slot in slots)
 
     def _rows(self, path: Iterable[tuple[Step, int, float]]) -> Iterator[tuple[float, ...]]:
-        beat, before = -1, None
+        beat = -1
         for position, (step, slot, behind) in enumerate(path):
-            beat += slot == NONE or before is None or (slot == 0 and step.event == "impression")
-            before = step
+            beat += slot == NONE or (slot == 0 and step.event == "impression")
             yield (
                 *self._detail(step, slot),
                 position,

@@ -8,14 +8,13 @@ from visitgrain.simulation.chance import draw, poisson, uniform
 from visitgrain.simulation.days import HOUR, SECOND, LocalClock
 from visitgrain.simulation.events import Events
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import SHARE_SLOT, Slots, slots_of, with_scripts
+from visitgrain.simulation.slots import Slots, slots_of, with_scripts
 from visitgrain.simulation.subscribers import Subscribers
 from visitgrain.simulation.visits import Visits
 from visitgrain.simulation.world import World
 from visitgrain.tables.vocabulary import ENTRY_SOURCES, EVENT_TYPES
 
 FOLLOWERS_MOST = 8
-SLOTS = 90  # numbers for visits from shares within a day
 
 
 def to_share_slots(
@@ -45,7 +44,6 @@ def to_share_slots(
         row,
         key,
         day,
-        slot=SHARE_SLOT + (key % np.uint64(SLOTS)).astype(np.int64),
         second=(begins - clock.begin(day)) // SECOND,
         source=ENTRY_SOURCES.index("share"),
         sharer=sharer,

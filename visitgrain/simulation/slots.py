@@ -14,9 +14,6 @@ from visitgrain.simulation.subscribers import Subscribers
 from visitgrain.simulation.world import World
 from visitgrain.span import Span
 
-# Numbers of slots within a day: 1 and up are visits, then receipts, those of campaigns among them, and so on.
-PUSH_SLOT, CAMPAIGN_PUSH_SLOT, BOT_SLOT, SHARE_SLOT, CAMPAIGN_SLOT = 101, 102, 201, 301, 401
-
 
 @dataclass(frozen=True)
 class Slots(Columns):
@@ -25,7 +22,6 @@ class Slots(Columns):
     subscriber: np.ndarray  # row of `Subscribers`
     key: np.ndarray  # of all draws about the visit (not the suite's visit id)
     day: np.ndarray
-    slot: np.ndarray  # number within the subscriber's day
     kind: np.ndarray
     offer: np.ndarray
     second: np.ndarray  # of the day, at which it begins
@@ -36,7 +32,7 @@ class Slots(Columns):
 
 def slots_of(subscriber: np.ndarray, key: np.ndarray, day: np.ndarray, **given: np.ndarray | int) -> Slots:
     """Slots with what is `given`, all else left to chance."""
-    optional = ("slot", "kind", "offer", "second", "source", "sharer", "campaign")
+    optional = ("kind", "offer", "second", "source", "sharer", "campaign")
     columns = {name: np.broadcast_to(given.get(name, NONE), len(day)).astype(np.int64) for name in optional}
     return Slots(subscriber=subscriber, key=key, day=day, **columns)
 
@@ -54,15 +50,15 @@ def to_slots(people: Subscribers, *, world: World, kinds: Kinds, span: Span) -> 
     pushed = users & happens(today, "push", world.population.pushes_per_day)
     runs = alive & present.has_bot[:, None] & happens(today, "bot", world.population.bot_day_share)
 
-    def slots(counts: np.ndarray, first: int, kind: int) -> Slots:
+    def slots(counts: np.ndarray, name: str, kind: int) -> Slots:
         who, when = np.nonzero(counts)
         n = counts[who, when].astype(np.int64)
         who, when = np.repeat(who, n), np.repeat(when, n)
-        slot = first + np.arange(len(who)) - np.repeat(np.cumsum(n) - n, n)
-        return slots_of(at[who], draw(today[who, when], "slot", slot), days[when], slot=slot, kind=kind)
+        number = np.arange(len(who)) - np.repeat(np.cumsum(n) - n, n)
+        return slots_of(at[who], draw(today[who, when], name, number), days[when], kind=kind)
 
-    own = with_scripts(slots(visits, 1, NONE), people, world=world, kinds=kinds, days=days)
-    return Slots.joined([own, slots(pushed, PUSH_SLOT, kinds.push), slots(runs, BOT_SLOT, kinds.bot)])
+    own = with_scripts(slots(visits, "visit", NONE), people, world=world, kinds=kinds, days=days)
+    return Slots.joined([own, slots(pushed, "receipt", kinds.push), slots(runs, "run", kinds.bot)])
 
 
 def with_scripts(slots: Slots, people: Subscribers, *, world: World, kinds: Kinds, days: np.ndarray) -> Slots:
