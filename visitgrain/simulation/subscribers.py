@@ -108,14 +108,15 @@ def _numbers(
     joins = happens(person, "joins", population.joiners_share) & ~recycled
     joined = start + between(uniform(person, "joined"), 0, population.joining_days - 1)
     tenure = np.ceil(-population.tenure_days * np.log1p(-uniform(person, "tenure"))).astype(np.int64)
-    household = np.where(borrowing, pair, person)
+    of_family = pseudonym(keys_of(indexes - indexes % FAMILY, seed), "family")
+    of_pair = pseudonym(np.where(borrowing, pair, person), "household")
     return {
         "activation": np.where(recycled & second, taken_over, np.where(joins, joined, start - tenure)),
         "hands_over": recycled & ~second,
         "takes_over": recycled & second,
         "left_on": np.where(recycled & ~second, left, NEVER),
         "number_id": pseudonym(np.where(recycled, pair, person), "number"),
-        "household_id": pseudonym(np.where(family, keys_of(indexes - indexes % FAMILY, seed), household), "household"),
+        "household_id": np.where(family, of_family, of_pair),
         "borrows": borrowing & second,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.unit.simulation.worlds import within
 
 
@@ -86,6 +88,21 @@ def test_recycled_numbers_pass_from_one_subscriber_of_this_world_to_another(busy
     assert within(busy.value(former) / held, busy_feed.world.numbers.former_holder_share, held)
 
 
+def test_families_share_a_household_and_nobody_else_does(busy, busy_feed):
+    """Four neighbours, fewer where a recycled number stands between them; or two who share a phone."""
+    people = busy_feed.part(0).people
+    together = people.household_id[:-1:4], people.household_id[3::4]
+    plain = ~(people.hands_over | people.takes_over)
+    both_plain = plain[:-1:4] & plain[3::4]
+    same = (together[0] == together[1])[both_plain]
+    assert within(same.mean(), busy_feed.world.population.family_share, len(same))
+    found, group = np.unique(people.household_id, return_inverse=True)
+    first, last = (at(people.index, group, len(found)) for at in (_first_of, _last_of))
+    assert (last // 4 == first // 4).all()
+    recycled = np.flatnonzero(~plain)
+    assert (np.bincount(group)[group[recycled]] == 1).all()
+
+
 def test_who_held_the_number_that_day_is_who_it_was(busy):
     """Web visits that log the number: its valid intervals alone lead to the true subscriber, also for recycled ones."""
     by_number = """
@@ -105,3 +122,15 @@ def test_who_held_the_number_that_day_is_who_it_was(busy):
     [(joined, right, recycled)] = busy.rows(resolved)
     assert joined == right == busy.value(f"select count(*) from {by_number}") > 1000
     assert recycled > 0
+
+
+def _first_of(index: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    first = np.full(groups, len(index))
+    np.minimum.at(first, group, index)
+    return first
+
+
+def _last_of(index: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    last = np.zeros(groups, np.int64)
+    np.maximum.at(last, group, index)
+    return last

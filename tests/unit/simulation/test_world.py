@@ -37,6 +37,8 @@ def test_offers_of_a_business_share_its_weight():
     by_business: dict[str, float] = {}
     for (business, _), weight in zip(world.offers, weights, strict=True):
         by_business[business] = by_business.get(business, 0.0) + weight
+    # Products that only a campaign sells are nobody's choice.
+    assert all(weight == 0 for weight, (_, p) in zip(weights, world.offers, strict=True) if p and p.campaign_only)
     expected = {**dict.fromkeys(by_business, 0.0), **world.scripts["buy"].business}
     assert by_business == pytest.approx(expected)
 
@@ -50,6 +52,43 @@ def test_offers_of_a_business_share_its_weight():
         ("{event: login, page: login}", "{event: query, page: login}", "exactly one step must be a login"),
         ("business: {topup: 1}", "business: {topups: 1}", "unknown business 'topups'"),
         ("prop: load_ms, between: [200, 2500]", "prop: load_ms", "a prop needs either `value` or `between`"),
+        (
+            "placement: offers_list",
+            "placement: offer_list",
+            "scripts.browse: unknown name 'offer_list'; allowed: offers_list",
+        ),
+        (
+            "placement: offers_list",
+            "placement: offers_list, touchpoint: x",
+            "an impression without prop and touchpoint",
+        ),
+        (
+            "attraction: {data_10g",
+            "attraction: {data_11g",
+            "placements.offers_list.attraction: unknown name 'data_11g'",
+        ),
+        ("attraction: {data_10g: 0.10,", "attraction: {data_10g: 1.10,", "placements.home_cards.attraction.data_10g"),
+        ("examination: [0.95, 0.70, 0.50]", "examination: [1, 1, 1, 1, 1]", "4 products for 5 positions"),
+        ("product: data_night", "product: data_nihgt", "did you mean 'data_night'?"),
+        ("product: data_night", "product: data_10g", "'data_10g' must be `campaign_only: true`"),
+        ("senior: {treatment: 0.4,", "seniors: {treatment: 0.4,", "campaigns.night_pack.groups.seniors"),
+        ("orders: 0.04, uplift: -0.03", "orders: 0.04, uplift: -0.05", "orders + uplift is -0.01; allowed: 0 to 1"),
+        ("script: hunt}", "script: hunter}", "coupon_hunters.script: unknown name 'hunter'"),
+        ('first: "10-01"', 'first: "1 Oct"', "'1 Oct' is no day; allowed: DD (of every month), MM-DD"),
+        ('first: "10-01"', 'first: "10-09"', "must be written alike, the earlier one first"),
+        ("scripts: {buy: 1.8}", "scripts: {by: 1.8}", "seasons.june_festival.scripts: unknown name 'by'"),
+        ("circle: 64", "circle: 60", "60 does not divide 1024"),
+        ("  late: 0.01 ", "  late: 1.0 ", "late + too_late + out_of_order is 1.0045; allowed: 1 at most"),
+        ("push: 0.14, sms", "share: 0.14, sms", "sources: unknown name 'share'"),
+        (
+            "window_days: 10",
+            "windows_days: 10",
+            "campaigns.night_pack.windows_days: unknown key; allowed: product, channel",
+        ),
+        ("uplift: 0.10}", "up_lift: 0.10}", "did you mean 'uplift'?"),
+        ("pace_s: 14", "pace: 14", "did you mean 'pace_s'?"),
+        ("step_no: 1}", "stepno: 1}", "did you mean 'step_no'?"),
+        ("crash_share: 0.25", "crash_shares: 0.25", "did you mean 'crash_share'?"),
     ],
 )
 def test_mistakes_are_named_with_what_is_allowed(changed, old, new, said):
