@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.simulation.worlds import feed_of, sorted_rows, tables_of
+from tests.unit.simulation.worlds import feed_of, hashed_rows, tables_of
 from visitgrain.simulation import files
 from visitgrain.simulation.files import UNFINISHED, parts_writer, write_part
 
@@ -21,8 +21,8 @@ CIRCLE = 64  # the smallest block that leaves circles whole
 
 @pytest.fixture(scope="module")
 def one_block():
-    """Rows of 100 subscribers in one block."""
-    return sorted_rows(tables_of(feed_of(100, **SPAN)))
+    """Rows of 100 subscribers in one block, as hashes."""
+    return hashed_rows(tables_of(feed_of(100, **SPAN)))
 
 
 @pytest.mark.parametrize("block", [CIRCLE, 2 * CIRCLE])
@@ -30,7 +30,7 @@ def test_same_rows_for_any_size_of_block(one_block, block):
     feed = feed_of(100, block=block, **SPAN)
     assert feed.parts == 2 * -(-100 // block)
     assert all(one_block.values())
-    assert sorted_rows(tables_of(feed)) == one_block
+    assert hashed_rows(tables_of(feed)) == one_block
 
 
 @pytest.mark.parametrize("order", ["backwards", "shuffled"])
@@ -39,7 +39,7 @@ def test_same_rows_for_any_order_of_parts(one_block, order):
     parts = [*range(feed.parts)][::-1]
     if order == "shuffled":
         Random(3).shuffle(parts)
-    assert sorted_rows(tables_of(feed, parts)) == one_block
+    assert hashed_rows(tables_of(feed, parts)) == one_block
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -66,20 +66,20 @@ def test_same_files_for_any_partitioning(tmp_path, part_by_part, partitions):
 
 
 def test_another_seed_is_another_world(one_block):
-    other = sorted_rows(tables_of(feed_of(100, seed=8, **SPAN)))
+    other = hashed_rows(tables_of(feed_of(100, seed=8, **SPAN)))
     for table, rows in one_block.items():
         assert not set(rows) & set(other[table]), table
 
 
 def test_subscribers_of_a_smaller_world_are_those_of_a_larger_one(one_block):
-    larger = sorted_rows(tables_of(feed_of(201, **SPAN)))
+    larger = hashed_rows(tables_of(feed_of(201, **SPAN)))
     for table, rows in one_block.items():
         assert set(rows) < set(larger[table]), table
 
 
 def test_a_longer_span_begins_as_a_shorter_one(one_block):
     """Nothing that was delivered changes when the feed goes on, but for who still holds a number or is still there."""
-    longer = sorted_rows(tables_of(feed_of(100, start=SPAN["start"], end=date(2025, 3, 31))))
+    longer = hashed_rows(tables_of(feed_of(100, start=SPAN["start"], end=date(2025, 3, 31))))
     for table in ("events", "true_events", "orders", "campaign_audiences", "campaign_exposures"):
         assert set(one_block[table]) <= set(longer[table]), table
     assert len(one_block["events"]) < len(longer["events"])

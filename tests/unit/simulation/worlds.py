@@ -8,9 +8,11 @@ from datetime import date
 from math import sqrt
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visitgrain.arrow.hashing import hash_rows
 from visitgrain.simulation.columns import dates
 from visitgrain.simulation.parts import BLOCK, Feed
 from visitgrain.simulation.world import World, load_world
@@ -64,9 +66,9 @@ def tables_of(feed: Feed, parts: Sequence[int] | None = None) -> dict[str, pa.Ta
     return {name: pa.concat_tables(pieces) for name, pieces in found.items()}
 
 
-def sorted_rows(tables: dict[str, pa.Table]) -> dict[str, list[tuple]]:
-    """Rows as texts in an order of their own."""
-    return {name: sorted(str(row) for row in table.to_pylist()) for name, table in tables.items()}
+def hashed_rows(tables: dict[str, pa.Table]) -> dict[str, list[int]]:
+    """A hash of each row over all its columns, in an order of their own."""
+    return {name: np.sort(hash_rows(table.unify_dictionaries())).tolist() for name, table in tables.items()}
 
 
 class Lens:
