@@ -13,9 +13,6 @@ from visitgrain.simulation.world import World
 from visitgrain.tables.inputs import SUBSCRIBER_MONTH
 from visitgrain.tables.vocabulary import SUBSCRIBER_STATUSES
 
-OVERAGE_FEN_PER_MB = 0.3
-ARREARS_SHARE = 0.015
-SILENT_USE = 0.15  # of the usual use is left in months after the first silent day
 GRADES = ("A", "B", "C")
 ACTIVE, ARREARS = SUBSCRIBER_STATUSES.index("active"), SUBSCRIBER_STATUSES.index("arrears_stop")
 
@@ -30,7 +27,7 @@ def to_snapshots(people: Subscribers, *, world: World, month: int) -> pa.Table:
     base = people.take(in_base(people, month))
     key = draw(base.person, "month", month)
     return conformed(
-        {**_traits(base, world, month), **_usage(base, key, world, month), **_standing(base, key, month)},
+        {**_traits(base, world, month), **_usage(base, key, world, month), **_standing(base, key, world, month)},
         SUBSCRIBER_MONTH,
     )
 
@@ -55,8 +52,7 @@ def to_hazards(people: Subscribers, *, world: World, month: int) -> pa.Table:
 
 
 def _traits(base: Subscribers, world: World, month: int) -> dict[str, pa.Array | np.ndarray]:
-    consent = uniform(base.person, "consent")
-    plans = world.plans
+    billing, plans, consent = world.billing, world.plans, uniform(base.person, "consent")
     return {
         "subscriber_id": base.subscriber_id,
         "month": dates(np.full(len(base), month_begins(month))),
@@ -71,32 +67,34 @@ def _traits(base: Subscribers, world: World, month: int) -> dict[str, pa.Array |
         "sticky_services": base.sticky_services,
         "social_circle_size": between(uniform(base.person, "circle"), 0, 60),
         "number_quality": coded(between(uniform(base.person, "grade"), 0, len(GRADES) - 1), GRADES),
-        "dnd": happens(base.person, "dnd", 0.08),
-        "consent": nullable(consent < 0.7, consent < 0.85),
+        "dnd": happens(base.person, "dnd", billing.dnd_share),
+        "consent": nullable(consent < billing.consent_share, consent < billing.consent_share + billing.refusal_share),
     }
 
 
 def _usage(base: Subscribers, key: np.ndarray, world: World, month: int) -> dict[str, np.ndarray]:
     """Data, voice and what they cost: the plan, use above its quota up to once more its price, and extras."""
+    billing = world.billing
     quota = np.array([float(plan.quota_mb or 0) for plan in world.plans])[base.plan_no]
     price = np.array([plan.price_fen for plan in world.plans])[base.plan_no]
-    left = np.where(month_begins(month) > base.silent_from, SILENT_USE, 1.0)
-    data = np.round(quota * base.data_use * np.exp(0.25 * normal(key, "data")) * left, 1)
-    overage_fen = np.minimum(np.maximum(data - quota, 0.0) * OVERAGE_FEN_PER_MB, price)
+    left = np.where(month_begins(month) > base.silent_from, billing.silent_use, 1.0)
+    data = np.round(quota * base.data_use * np.exp(billing.month_spread * normal(key, "data")) * left, 1)
+    overage_fen = np.minimum(np.maximum(data - quota, 0.0) * billing.overage_fen_per_mb, price)
+    extras_fen = billing.extras_fen * np.exp(billing.extras_spread * normal(key, "extras"))
     return {
         "dou_mb": data,
-        "mou_min": np.round(90 * np.exp(0.7 * normal(base.person, "voice")) * left, 1),
+        "mou_min": np.round(billing.voice_min * np.exp(billing.voice_spread * normal(base.person, "voice")) * left, 1),
         "sms_count": between(uniform(key, "sms"), 0, 20),
         "balance_fen": between(uniform(key, "balance"), 0, 15_000),
-        "arpu_fen": np.round(price + overage_fen + 300 * np.exp(normal(key, "extras"))).astype(np.int64),
+        "arpu_fen": np.round(price + overage_fen + extras_fen).astype(np.int64),
         "data_quota_mb": quota,
         "data_used_mb": np.minimum(data, quota),
     }
 
 
-def _standing(base: Subscribers, key: np.ndarray, month: int) -> dict[str, pa.Array | np.ndarray]:
+def _standing(base: Subscribers, key: np.ndarray, world: World, month: int) -> dict[str, pa.Array | np.ndarray]:
     leaving = np.array([SUBSCRIBER_STATUSES.index(name) for name in LEAVING])[base.leaving_no.astype(np.int64)]
-    stays = np.where(happens(key, "arrears", ARREARS_SHARE), ARREARS, ACTIVE)
+    stays = np.where(happens(key, "arrears", world.billing.arrears_share), ARREARS, ACTIVE)
     status = np.where(month_number(base.left_on) == month, leaving, stays)
     tenure_years = (month_ends(month) - base.activation) / 365
     return {

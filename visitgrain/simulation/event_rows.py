@@ -12,7 +12,7 @@ from visitgrain.simulation.delivery import CONFLICTING, DEFECTS, GOOD, LABELS, M
 from visitgrain.simulation.props import to_props
 from visitgrain.simulation.scripts import NOTHING, PRODUCT
 from visitgrain.simulation.told import Told
-from visitgrain.simulation.visits import APP, CAMPAIGN_SOURCES, OS
+from visitgrain.simulation.visits import APP, CAMPAIGN_SOURCES
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
 
@@ -122,7 +122,7 @@ def _context(told: Told) -> dict[str, pa.Array]:
         "campaign_id": _campaign_id(told),
         "source_channel": coded(told.source, ENTRY_SOURCES),
         "app_version": coded(told.visits.version[visit], [release.version for release in world.releases]),
-        "os": coded(told.visits.os[visit], OS),
+        "os": coded(told.visits.os[visit], world.operating_systems),
         "area_code": coded(told.people.area_no[told.who], world.population.areas),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.simulation.chance import between, choose, choose_code, draw, happens, uniform
+from visitgrain.simulation.chance import between, choose_code, draw, happens, uniform
 from visitgrain.simulation.columns import NONE, Columns, coded, conformed, hex_of, instants
 from visitgrain.simulation.days import HOUR, SECOND, LocalClock, month_begins, month_ends, monthly_ids
 from visitgrain.simulation.events import Events
@@ -19,7 +19,6 @@ from visitgrain.simulation.world import World
 from visitgrain.tables.inputs import ORDERS
 from visitgrain.tables.vocabulary import BUSINESSES, EVENT_TYPES, ORDER_CHANNELS, ORDER_STATUSES
 
-PAID_STATUS = {"paid": 0.10, "fulfilled": 0.85, "cancelled": 0.05}
 PAID, FAILED = EVENT_TYPES.index("order_paid"), EVENT_TYPES.index("order_failed")
 CANCELLED = ORDER_STATUSES.index("cancelled")
 OPENING_HOUR, CLOSING_HOUR = 9, 20
@@ -85,9 +84,8 @@ def opening_second(keys: np.ndarray) -> np.ndarray:
 
 def to_order_rows(orders: Orders, people: Subscribers, *, world: World, month: int) -> pa.Table:
     """`orders`, one row per order."""
-    drawn = choose(uniform(orders.key, "status"), list(PAID_STATUS.values()))
-    status = np.array([ORDER_STATUSES.index(name) for name in PAID_STATUS])[drawn]
-    status = np.where(orders.failed, ORDER_STATUSES.index("failed"), status)
+    paid = choose_code(uniform(orders.key, "status"), world.paid_statuses, ORDER_STATUSES)
+    status = np.where(orders.failed, ORDER_STATUSES.index("failed"), paid)
     cancelled_us = orders.order_us + between(uniform(orders.key, "cancel"), 1, 72) * HOUR
     offers = world.offers
     business = np.array([BUSINESSES.index(business) for business, _ in offers])

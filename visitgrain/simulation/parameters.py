@@ -49,6 +49,42 @@ class Numbers(Strict):
     number_only_share: Share
 
 
+class Holdings(Strict):
+    """Contracts and use. `data_use` is the median share of the plan's data that is used, log-normal between users."""
+
+    contract_share: Share
+    contract_months: int = Field(ge=12)
+    broadband_share: Share
+    broadband_days: int = Field(ge=1)
+    data_use: Positive
+    data_use_spread: Positive
+    sticky_services: tuple[NotNegative, ...] = Field(min_length=1)
+
+
+class Billing(Strict):
+    """What a month costs, and what CRM knows. Extras and the use of a month are log-normal around their medians."""
+
+    overage_fen_per_mb: NotNegative
+    extras_fen: Positive
+    extras_spread: NotNegative
+    voice_min: Positive
+    voice_spread: NotNegative
+    month_spread: NotNegative
+    silent_use: Share
+    arrears_share: Share
+    dnd_share: Share
+    consent_share: Share
+    refusal_share: Share
+
+
+class Devices(Strict):
+    """Operating systems, and how often the second phone of those who have one is used."""
+
+    phones: Weights
+    desktops: Weights
+    second_phone_share: Share
+
+
 class CouponHunters(Strict):
     """Subscribers who come for coupons and for nothing else: every visit runs through `script`."""
 

@@ -13,7 +13,7 @@ from visitgrain.simulation.world import World
 from visitgrain.span import Span
 
 NEVER = 1 << 30  # a day, or a month, that does not come
-CONTRACT_MONTHS = 24
+ENDED_MONTHS = 6  # contracts that ended so long ago are still on file
 UPDATE_DAYS_MOST = 30
 FAMILY = 4  # neighbours that can form a household
 LEAVING = ("cancelled", "ported_out")
@@ -139,15 +139,16 @@ def _habits(indexes: np.ndarray, person: np.ndarray, world: World, span: Span) -
 
 
 def _holdings(person: np.ndarray, world: World, start: int) -> dict[str, np.ndarray]:
-    months_to_end = between(uniform(person, "contract"), -6, CONTRACT_MONTHS - 6)
+    held, until = world.holdings, uniform(person, "broadband ends")
+    months_to_end = between(uniform(person, "contract"), -ENDED_MONTHS, held.contract_months - ENDED_MONTHS)
     ends = month_ends(month_number(start) + months_to_end)
-    broadband = uniform(person, "broadband")
+    expiry = start + (until * held.broadband_days).astype(np.int64)
     return {
         "plan_no": choose(uniform(person, "plan"), [plan.weight for plan in world.plans]),
-        "contract_end": np.where(happens(person, "has_contract", 0.6), ends, NONE),
-        "broadband_expiry": np.where(broadband < 0.35, start + (broadband * 2000).astype(np.int64), NONE),
-        "data_use": 0.6 * np.exp(0.6 * normal(person, "data_use")),
-        "sticky_services": choose(uniform(person, "sticky"), [4, 3, 2, 1]),
+        "contract_end": np.where(happens(person, "has contract", held.contract_share), ends, NONE),
+        "broadband_expiry": np.where(happens(person, "broadband", held.broadband_share), expiry, NONE),
+        "data_use": held.data_use * np.exp(held.data_use_spread * normal(person, "data use")),
+        "sticky_services": choose(uniform(person, "sticky"), held.sticky_services),
     }
 
 

@@ -15,9 +15,6 @@ from visitgrain.simulation.subscribers import UPDATE_DAYS_MOST, Subscribers
 from visitgrain.simulation.world import LOGINS, World
 from visitgrain.tables.vocabulary import CHANNELS, ENTRY_SOURCES
 
-PHONE_OS = {"android": 0.62, "ios": 0.28, "harmony": 0.10}
-DESKTOP_OS = {"windows": 0.85, "macos": 0.15}
-OS = (*PHONE_OS, *DESKTOP_OS)
 CAMPAIGN_SOURCES = tuple(ENTRY_SOURCES.index(source) for source in ("push", "sms", "ad"))
 APP, WEB, WECHAT = (CHANNELS.index(name) for name in ("app", "web", "wechat"))
 REMEMBERED, LOGIN, ANONYMOUS = (LOGINS.index(name) for name in ("remembered", "login", "anonymous"))
@@ -80,7 +77,8 @@ def _device(
 ) -> dict[str, np.ndarray]:
     """Device and operating system. A browser loses its cookie every month."""
     channel, person = place["channel"], who.person
-    second = happens(person, "second", world.population.second_device_share) & happens(slots.key, "second phone", 0.3)
+    has_second = happens(person, "second", world.population.second_device_share)
+    second = has_second & happens(slots.key, "second phone", world.devices.second_phone_share)
     second &= (slots.kind < kinds.push) & ~place["borrowed"]
     owner = np.where(place["borrowed"], who.pair, person)  # the pair's key is that of its first
     outlet = who.index // world.population.kiosk_catchment * len(world.population.areas) + who.area_no
@@ -94,8 +92,9 @@ def _device(
         ],
         draw(owner, "phone", second.astype(np.int64)),
     )
-    on_web = choose_code(uniform(device, "os"), DESKTOP_OS, OS)
-    return {"device": device, "os": np.where(channel == WEB, on_web, choose_code(uniform(device, "os"), PHONE_OS, OS))}
+    drawn, systems = uniform(device, "os"), world.operating_systems
+    on_web, on_phone = (choose_code(drawn, w, systems) for w in (world.devices.desktops, world.devices.phones))
+    return {"device": device, "os": np.where(channel == WEB, on_web, on_phone)}
 
 
 def _login(slots: Slots, place: dict[str, np.ndarray], world: World, kinds: Kinds) -> np.ndarray:

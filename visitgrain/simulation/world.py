@@ -11,8 +11,11 @@ from visitgrain.catalogue.yaml_file import Strict, parse
 from visitgrain.errors import suggestion
 from visitgrain.simulation.behaviour import Bot, Campaign, Placement, Script, Step
 from visitgrain.simulation.parameters import (
+    Billing,
     CouponHunters,
+    Devices,
     Dirt,
+    Holdings,
     Numbers,
     Population,
     Product,
@@ -24,7 +27,7 @@ from visitgrain.simulation.parameters import (
     Silence,
     Weights,
 )
-from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, ORDER_CHANNELS
+from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, ORDER_CHANNELS, ORDER_STATUSES
 
 WORLD_FILE = Path(__file__).parents[2] / "conf" / "simulation.yaml"
 LOGINS = ("remembered", "login", "anonymous")
@@ -36,6 +39,9 @@ class World(Strict):
 
     population: Population
     numbers: Numbers
+    holdings: Holdings
+    billing: Billing
+    devices: Devices
     coupon_hunters: CouponHunters
     sharing: Sharing
     rhythm: Rhythm
@@ -50,6 +56,7 @@ class World(Strict):
     dirt: Dirt
     offline_orders_per_month: Share
     offline_channels: Weights
+    paid_statuses: Weights
     topup_amounts: tuple[int, ...] = Field(min_length=1)
     releases: tuple[Release, ...] = Field(min_length=1)
     products: tuple[Product, ...]
@@ -83,7 +90,13 @@ class World(Strict):
 
     def _references(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Every name that must be known: its place in the file, the name, and the names that are allowed there."""
-        closed = {"channels": CHANNELS, "sources": SOURCES, "logins": LOGINS, "offline_channels": ORDER_CHANNELS}
+        closed = {
+            "channels": CHANNELS,
+            "sources": SOURCES,
+            "logins": LOGINS,
+            "offline_channels": ORDER_CHANNELS,
+            "paid_statuses": ORDER_STATUSES,
+        }
         for field, allowed in closed.items():
             yield from ((field, name, allowed) for name in getattr(self, field))
         products = tuple(product.product_id for product in self.products)
@@ -103,6 +116,10 @@ class World(Strict):
     def plans(self) -> tuple[Product, ...]:
         """What a subscriber can hold."""
         return tuple(p for p in self.products if p.business == "plan" and not p.campaign_only)
+
+    @property
+    def operating_systems(self) -> tuple[str, ...]:
+        return (*self.devices.phones, *self.devices.desktops)
 
     def product(self, product_id: str) -> Product:
         return next(product for product in self.products if product.product_id == product_id)

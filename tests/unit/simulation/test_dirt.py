@@ -70,6 +70,18 @@ def test_only_labelled_events_arrive_out_of_order(deliveries, busy_feed):
     assert (received[~good] > last_good[visit[~good]]).mean() > 0.99  # a visit with a pause can last for two hours
 
 
+def test_most_visits_are_sent_within_a_second_and_a_few_after_hours(deliveries, busy_feed):
+    """Delay = 0.2 s + 6 h x u^24. Under a second: u < (0.8 / 21600)^(1/24) = 0.6535; over an hour: u > (1/6)^(1/24)."""
+    rows, _ = deliveries
+    rows = rows.take(np.flatnonzero(rows.label == GOOD))
+    _, events = busy_feed.part(0).walked
+    visit, first = np.unique(events.visit[rows.event], return_index=True)
+    delay_s = (rows.received_us - events.event_us[rows.event])[first] / 1e6
+    assert within((delay_s < 1).mean(), 0.6535, len(visit))
+    assert within((delay_s > 3600).mean(), 1 - (1 / 6) ** (1 / 24), len(visit))
+    assert delay_s.max() < 6 * 3600 + 1
+
+
 def test_conflicting_copies_differ_and_lose(busy):
     pairs = busy.rows("""
         select a.duration_ms, b.duration_ms

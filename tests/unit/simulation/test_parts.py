@@ -62,6 +62,7 @@ def test_same_files_for_any_partitioning(tmp_path, part_by_part, partitions):
         batches = [pa.RecordBatch.from_pydict({"id": [number]}) for number in numbers.tolist()]
         written += sum(sum(counts["rows"].to_pylist()) for counts in parts_writer(feed, str(tmp_path))(iter(batches)))
     assert contents(tmp_path) == part_by_part
+    assert [*(tmp_path / UNFINISHED).iterdir()] == []
     assert written == sum(pq.read_metadata(file).num_rows for file in tmp_path.rglob("*.parquet"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.simulation.worlds import END, START, feed_of, within
 from visitgrain.simulation.days import month_number, number_of
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import day_factors, day_script_weights, to_slots
+from visitgrain.simulation.slots import day_script_weights, to_slots
 from visitgrain.simulation.subscribers import NEVER, silence_hazard, to_subscribers
 from visitgrain.simulation.world import load_world
 from visitgrain.span import Span
@@ -34,7 +34,7 @@ def test_wednesday_and_mornings_are_strongest(busy):
 
 
 def test_seasons_change_how_many_come_and_what_for(people):
-    """National day has 0.75 of the visits of other days, its first three days half as many top-ups again, …"""
+    """The national day has fewer visits, month starts have more of them and more top-ups."""
     span = Span(date(2025, 9, 29), date(2025, 10, 19))
     people = to_subscribers(MANY, world=WORLD, span=span, seed=5)
     kinds = Kinds(WORLD)
@@ -42,8 +42,11 @@ def test_seasons_change_how_many_come_and_what_for(people):
     days = np.arange(number_of(span.start), number_of(span.end) + 1)
     visits = slots.take(np.flatnonzero(slots.kind < kinds.push))
     counts = np.bincount(visits.day - days[0], minlength=len(days))
-    per_factor = counts / day_factors(WORLD, days)
-    usual = per_factor[10:].mean()  # from 9 October: nothing but the weekday
+    weekdays = np.array(WORLD.rhythm.weekdays)[np.arange(len(days)) % 7]  # the span starts on a Monday
+    season = np.ones(len(days))
+    season[2:9], season[2:5] = 0.75, 0.75 * 1.1  # national day 1-7 October; month start 1-3 October
+    per_factor = counts / (weekdays * season)
+    usual = per_factor[10:].mean()
     for day, count, rate in zip(days, counts, per_factor, strict=True):
         # Few subscribers join or fall silent within three weeks; heavy users are cut at six visits a day.
         assert abs(rate - usual) < 4 * usual / sqrt(count) + 0.01 * usual, day
