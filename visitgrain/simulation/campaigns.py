@@ -193,5 +193,4 @@ def _selected(people: Subscribers, number: int, campaign: Campaign, month: int) 
 
 def _offers(world: World) -> np.ndarray:
     """Offer of each campaign."""
-    offers = [product.product_id if product else None for _, product in world.offers]
-    return np.array([offers.index(campaign.product) for campaign in world.campaigns.values()])
+    return np.array([world.offered_products.index(campaign.product) for campaign in world.campaigns.values()])

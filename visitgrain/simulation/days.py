@@ -19,7 +19,7 @@ def number_of(day: date) -> int:
 
 
 def date_of(number: int) -> date:
-    return EPOCH + timedelta(days=int(number))
+    return EPOCH + timedelta(days=number)
 
 
 def month_number(days: np.ndarray | int) -> np.ndarray:
@@ -39,7 +39,7 @@ def month_ends(months: np.ndarray | int) -> np.ndarray:
 
 def monthly_ids(names: Iterable[str], month: int) -> list[str]:
     """Ids of what is done anew each month, such as `night_pack_202503`."""
-    return [f"{name}_{date_of(month_begins(month)):%Y%m}" for name in names]
+    return [f"{name}_{date_of(int(month_begins(month))):%Y%m}" for name in names]
 
 
 class LocalClock:
@@ -65,7 +65,7 @@ def factors(seasons: Iterable[tuple[str, str, float]], days: np.ndarray) -> np.n
     """Product per day of the factors of the seasons that hold on it; see `Season` for how they are dated."""
     result = np.ones(len(days))
     for place, day in enumerate(days):
-        text = date_of(day).isoformat()
+        text = date_of(int(day)).isoformat()
         for first, last, factor in seasons:
             if first <= text[-len(first) :] <= last:
                 result[place] *= factor

@@ -79,9 +79,7 @@ def _what(told: Told) -> dict[str, pa.Array]:
         "page": _of_step(steps.page, told),
         "touchpoint_id": _of_step(steps.touchpoint, told),
         "business": coded(np.where(about == NOTHING, NONE, business), (*BUSINESSES, "brodband")),
-        "product_id": coded(
-            np.where(about == PRODUCT, product, NONE), [product and product.product_id for _, product in offers]
-        ),
+        "product_id": coded(np.where(about == PRODUCT, product, NONE), told.kinds.world.offered_products),
         "process_id": hex_of(draw(told.visits.key, "process")).take(in_process),
         "step_no": nullable(steps.step_no[step], steps.step_no[step] != NONE),
     }

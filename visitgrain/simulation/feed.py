@@ -48,7 +48,7 @@ def simulate(
     files are written where their rows are computed. Raises UsageError, ConfigError.
     """
     _check(subscribers, start, end, out)
-    zone = spark.conf.get("spark.sql.session.timeZone")
+    zone = str(spark.conf.get("spark.sql.session.timeZone"))
     feed = Feed(subscribers, Span(start, end), seed, zone, world or load_world())
     folder = out.absolute()
     rows: Counter[str] = Counter()

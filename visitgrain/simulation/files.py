@@ -65,4 +65,4 @@ def _by_day(table: pa.Table, day: np.ndarray | None) -> Iterator[tuple[str, pa.T
     ordered = table if (np.diff(day) >= 0).all() else table.take(pa.array(np.argsort(day, kind="stable")))
     found, rows = np.unique(day, return_counts=True)
     for number, start, count in zip(found, np.cumsum(rows) - rows, rows, strict=True):
-        yield f"day={date_of(number)}/", ordered.slice(start, count)
+        yield f"day={date_of(int(number))}/", ordered.slice(start, count)

@@ -94,7 +94,7 @@ def to_order_rows(orders: Orders, people: Subscribers, *, world: World, month: i
         "order_id": pc.binary_join_element_wise(pa.array(orders.prefix), hex_of(orders.key), ""),
         "subscriber_id": people.subscriber_id[orders.subscriber],
         "order_time": instants(orders.order_us),
-        "product_id": coded(orders.offer, [product and product.product_id for _, product in offers]),
+        "product_id": coded(orders.offer, world.offered_products),
         "business": coded(business[orders.offer], BUSINESSES),
         "channel": coded(orders.channel, ORDER_CHANNELS),
         "amount_fen": pa.array(prices[orders.offer], mask=orders.failed),

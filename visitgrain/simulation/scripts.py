@@ -90,7 +90,7 @@ class Kinds:
     @cached_property
     def slot_offers(self) -> list[np.ndarray]:
         """Offers of each placement, in the order in which they rotate."""
-        offers = [product.product_id if product else None for _, product in self.world.offers]
+        offers = self.world.offered_products
         return [np.array([offers.index(name) for name in placed.attraction]) for placed in self.placements]
 
     def text(self, text: str | None) -> int:

@@ -133,6 +133,11 @@ class World(Strict):
             *((business, None) for business in BUSINESSES if business not in sold),
         )
 
+    @property
+    def offered_products(self) -> list[str | None]:
+        """Product of each offer."""
+        return [product.product_id if product else None for _, product in self.offers]
+
     def offer_weights(self, script: Script) -> list[float]:
         """Weight of each offer in `script`: that of its business, shared equally by the offers of the business."""
         open_to_all = [None if product and product.campaign_only else business for business, product in self.offers]
