@@ -12,9 +12,9 @@ from visitgrain.simulation.behaviour import TRAITS, Campaign
 from visitgrain.simulation.chance import choose_code, draw, happens, uniform
 from visitgrain.simulation.columns import NONE, Columns, coded, conformed, dates, hex_of, instants
 from visitgrain.simulation.days import SECOND, LocalClock, date_of, month_begins
+from visitgrain.simulation.occasions import Occasions, occasions_of
 from visitgrain.simulation.orders import Orders, opening_second
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import Slots, slots_of
 from visitgrain.simulation.subscribers import Subscribers
 from visitgrain.simulation.world import World
 from visitgrain.tables.inputs import CAMPAIGN_AUDIENCES, CAMPAIGN_EXPOSURES
@@ -61,16 +61,16 @@ def traits_of(people: Subscribers, year: int) -> np.ndarray:
     return np.select([people.data_use > 1, age >= 60, age < 30], [OVER_QUOTA, SENIOR, YOUNG], OTHER)
 
 
-def to_slots(selected: Selected, people: Subscribers, *, world: World, kinds: Kinds) -> Slots:
+def to_occasions(selected: Selected, people: Subscribers, *, world: World, kinds: Kinds) -> Occasions:
     """Receipts of pushes, and the visits in which users of the e-channel order."""
     in_app = np.array([campaign.channel == "app" for campaign in world.campaigns.values()])
     scripts = np.array([kinds.names.index(campaign.script) for campaign in world.campaigns.values()])
     sources = np.array([ENTRY_SOURCES.index("push" if pushes else "sms") for pushes in in_app])
     pushed = selected.take(np.flatnonzero(selected.is_exposed & in_app[selected.campaign]))
     buyers = selected.take(np.flatnonzero(selected.orders & people.uses_e_channel[selected.subscriber]))
-    return Slots.joined(
+    return Occasions.joined(
         [
-            slots_of(
+            occasions_of(
                 pushed.subscriber,
                 draw(pushed.key, "receipt"),
                 pushed.day,
@@ -78,7 +78,7 @@ def to_slots(selected: Selected, people: Subscribers, *, world: World, kinds: Ki
                 second=pushed.exposed_second,
                 campaign=pushed.campaign,
             ),
-            slots_of(
+            occasions_of(
                 buyers.subscriber,
                 draw(buyers.key, "order"),
                 buyers.order_day,

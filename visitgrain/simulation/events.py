@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Events(Columns):
 
     def moved(self, visits: int) -> Events:
         """The same events of visits that stand `visits` rows further down."""
-        return Events(**{**vars(self), "visit": self.visit + visits})
+        return replace(self, visit=self.visit + visits)
 
 
 def to_events(visits: Visits, *, kinds: Kinds) -> Events:

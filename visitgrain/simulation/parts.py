@@ -17,10 +17,10 @@ from visitgrain.simulation.delivery import to_deliveries
 from visitgrain.simulation.event_rows import to_event_rows, to_true_events
 from visitgrain.simulation.events import Events, to_events
 from visitgrain.simulation.identities import to_number_rows, to_true_subscribers
+from visitgrain.simulation.occasions import Occasions, to_occasions, with_offers
 from visitgrain.simulation.orders import Orders, to_e_channel_orders, to_offline_orders, to_order_rows
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.sharing import to_share_slots
-from visitgrain.simulation.slots import Slots, to_slots, with_offers
+from visitgrain.simulation.sharing import to_share_occasions
 from visitgrain.simulation.subscribers import Subscribers, to_subscribers
 from visitgrain.simulation.told import Told
 from visitgrain.simulation.visits import Visits, to_visits
@@ -114,8 +114,8 @@ class Part:
         selected = campaigns.to_selected(self.people, world=self.feed.world, month=self.month)
         return selected.take(np.flatnonzero(self._in_span(selected.day)))
 
-    def _visits_of(self, slots: Slots) -> Visits:
-        offered = with_offers(slots, world=self.feed.world, kinds=self.kinds)
+    def _visits_of(self, occasions: Occasions) -> Visits:
+        offered = with_offers(occasions, world=self.feed.world, kinds=self.kinds)
         return to_visits(
             offered, self.people, world=self.feed.world, kinds=self.kinds, clock=self.clock, seed=self.feed.seed
         )
@@ -128,12 +128,12 @@ class Part:
         """Visits of their own accord, those that campaigns bring, those that follow a share; and what happens there."""
         world, kinds, people = self.feed.world, self.kinds, self.people
         days = Span(max(self.month_span.start, self.feed.span.start), min(self.month_span.end, self.feed.span.end))
-        own = to_slots(people, world=world, kinds=kinds, span=days)
-        brought = campaigns.to_slots(self.selected, people, world=world, kinds=kinds)
-        visits = self._visits_of(Slots.joined([own, brought]))
+        own = to_occasions(people, world=world, kinds=kinds, span=days)
+        brought = campaigns.to_occasions(self.selected, people, world=world, kinds=kinds)
+        visits = self._visits_of(Occasions.joined([own, brought]))
         events = to_events(visits, kinds=kinds)
         following = self._visits_of(
-            to_share_slots(
+            to_share_occasions(
                 events, visits, people, world=world, kinds=kinds, clock=self.clock, last=number_of(self.feed.span.end)
             )
         )

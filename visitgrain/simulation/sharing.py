@@ -7,8 +7,8 @@ import numpy as np
 from visitgrain.simulation.chance import draw, poisson, uniform
 from visitgrain.simulation.days import HOUR, SECOND, LocalClock
 from visitgrain.simulation.events import Events
+from visitgrain.simulation.occasions import Occasions, occasions_of, with_scripts
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import Slots, slots_of, with_scripts
 from visitgrain.simulation.subscribers import Subscribers
 from visitgrain.simulation.visits import Visits
 from visitgrain.simulation.world import World
@@ -17,10 +17,10 @@ from visitgrain.tables.vocabulary import ENTRY_SOURCES, EVENT_TYPES
 FOLLOWERS_MOST = 8
 
 
-def to_share_slots(
+def to_share_occasions(
     events: Events, visits: Visits, people: Subscribers, *, world: World, kinds: Kinds, clock: LocalClock, last: int
-) -> Slots:
-    """One slot per visit that follows a share event, on the days up to `last`.
+) -> Occasions:
+    """One row per visit that follows a share event, on the days up to `last`.
 
     `people` are neighbours without a gap. Followers come after the sharer in the circle, so that a larger world, with
     more subscribers behind, leaves the visits of all others as they are. Who does not use the e-channel or has fallen
@@ -40,7 +40,7 @@ def to_share_slots(
     there = (behind > 0) & (follower < len(people)) & (day <= last)
     row = np.where(there, follower, 0)
     there &= people.uses_e_channel[row] & ~people.is_hunter[row] & people.in_life(row, day)
-    slots = slots_of(
+    occasions = occasions_of(
         row,
         key,
         day,
@@ -48,6 +48,8 @@ def to_share_slots(
         source=ENTRY_SOURCES.index("share"),
         sharer=sharer,
     ).take(np.flatnonzero(there))
-    if not len(slots):
-        return slots
-    return with_scripts(slots, people, world=world, kinds=kinds, days=np.arange(slots.day.min(), slots.day.max() + 1))
+    if not len(occasions):
+        return occasions
+    return with_scripts(
+        occasions, people, world=world, kinds=kinds, days=np.arange(occasions.day.min(), occasions.day.max() + 1)
+    )

@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.simulation.worlds import END, START, feed_of, within
 from visitgrain.simulation.days import month_number, number_of
+from visitgrain.simulation.occasions import day_script_weights, to_occasions
 from visitgrain.simulation.scripts import Kinds
-from visitgrain.simulation.slots import day_script_weights, to_slots
 from visitgrain.simulation.subscribers import NEVER, silence_hazard, to_subscribers
 from visitgrain.simulation.world import load_world
 from visitgrain.span import Span
@@ -38,9 +38,9 @@ def test_seasons_change_how_many_come_and_what_for(people):
     span = Span(date(2025, 9, 29), date(2025, 10, 19))
     people = to_subscribers(MANY, world=WORLD, span=span, seed=5)
     kinds = Kinds(WORLD)
-    slots = to_slots(people, world=WORLD, kinds=kinds, span=span)
+    occasions = to_occasions(people, world=WORLD, kinds=kinds, span=span)
     days = np.arange(number_of(span.start), number_of(span.end) + 1)
-    visits = slots.take(np.flatnonzero(slots.kind < kinds.push))
+    visits = occasions.take(np.flatnonzero(occasions.kind < kinds.push))
     counts = np.bincount(visits.day - days[0], minlength=len(days))
     weekdays = np.array(WORLD.rhythm.weekdays)[np.arange(len(days)) % 7]  # the span starts on a Monday
     season = np.ones(len(days))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from visitgrain.span import Span
 
 
 @dataclass(frozen=True)
-class Slots(Columns):
+class Occasions(Columns):
     """One row per visit, push receipt or bot run to be. NONE = left to chance."""
 
     subscriber: np.ndarray  # row of `Subscribers`
@@ -30,14 +30,14 @@ class Slots(Columns):
     campaign: np.ndarray
 
 
-def slots_of(subscriber: np.ndarray, key: np.ndarray, day: np.ndarray, **given: np.ndarray | int) -> Slots:
-    """Slots with what is `given`, all else left to chance."""
+def occasions_of(subscriber: np.ndarray, key: np.ndarray, day: np.ndarray, **given: np.ndarray | int) -> Occasions:
+    """Occasions with what is `given`, all else left to chance."""
     optional = ("kind", "offer", "second", "source", "sharer", "campaign")
     columns = {name: np.broadcast_to(given.get(name, NONE), len(day)).astype(np.int64) for name in optional}
-    return Slots(subscriber=subscriber, key=key, day=day, **columns)
+    return Occasions(subscriber=subscriber, key=key, day=day, **columns)
 
 
-def to_slots(people: Subscribers, *, world: World, kinds: Kinds, span: Span) -> Slots:
+def to_occasions(people: Subscribers, *, world: World, kinds: Kinds, span: Span) -> Occasions:
     """What subscribers do of their own accord within `span`, receipts in the background and bots included."""
     days = np.arange(number_of(span.start), number_of(span.end) + 1)
     at = np.flatnonzero(people.uses_e_channel | people.has_bot)
@@ -50,35 +50,37 @@ def to_slots(people: Subscribers, *, world: World, kinds: Kinds, span: Span) -> 
     pushed = users & happens(today, "push", world.population.pushes_per_day)
     runs = alive & present.has_bot[:, None] & happens(today, "bot", world.population.bot_day_share)
 
-    def slots(counts: np.ndarray, name: str, kind: int) -> Slots:
+    def occasions(counts: np.ndarray, name: str, kind: int) -> Occasions:
         who, when = np.nonzero(counts)
         n = counts[who, when].astype(np.int64)
         who, when = np.repeat(who, n), np.repeat(when, n)
         number = np.arange(len(who)) - np.repeat(np.cumsum(n) - n, n)
-        return slots_of(at[who], draw(today[who, when], name, number), days[when], kind=kind)
+        return occasions_of(at[who], draw(today[who, when], name, number), days[when], kind=kind)
 
-    own = with_scripts(slots(visits, "visit", NONE), people, world=world, kinds=kinds, days=days)
-    return Slots.joined([own, slots(pushed, "receipt", kinds.push), slots(runs, "run", kinds.bot)])
+    own = with_scripts(occasions(visits, "visit", NONE), people, world=world, kinds=kinds, days=days)
+    return Occasions.joined([own, occasions(pushed, "receipt", kinds.push), occasions(runs, "run", kinds.bot)])
 
 
-def with_scripts(slots: Slots, people: Subscribers, *, world: World, kinds: Kinds, days: np.ndarray) -> Slots:
-    """The script of each slot, by the season of its day; `days` are all days that occur."""
+def with_scripts(
+    occasions: Occasions, people: Subscribers, *, world: World, kinds: Kinds, days: np.ndarray
+) -> Occasions:
+    """The script that each runs through, by the season of its day; `days` are all days that occur."""
     weights = np.cumsum(day_script_weights(world, days), axis=1)
-    reached = (weights / weights[:, -1:])[slots.day - days[0]]
-    drawn = (uniform(slots.key, "kind")[:, None] >= reached[:, :-1]).sum(axis=1)
+    reached = (weights / weights[:, -1:])[occasions.day - days[0]]
+    drawn = (uniform(occasions.key, "kind")[:, None] >= reached[:, :-1]).sum(axis=1)
     hunting = kinds.names.index(world.coupon_hunters.script)
-    kind = np.where(people.is_hunter[slots.subscriber], hunting, drawn)
-    return Slots(**{**vars(slots), "kind": kind})
+    kind = np.where(people.is_hunter[occasions.subscriber], hunting, drawn)
+    return replace(occasions, kind=kind)
 
 
-def with_offers(slots: Slots, *, world: World, kinds: Kinds) -> Slots:
-    """What each slot is about, where that is still open."""
-    offer = slots.offer.copy()
+def with_offers(occasions: Occasions, *, world: World, kinds: Kinds) -> Occasions:
+    """What each is about, where that is open."""
+    offer = occasions.offer.copy()
     for kind, script in enumerate(world.scripts.values()):
-        rows = np.flatnonzero((slots.kind == kind) & (offer == NONE))
+        rows = np.flatnonzero((occasions.kind == kind) & (offer == NONE))
         if len(rows):
-            offer[rows] = choose(uniform(slots.key[rows], "offer"), world.offer_weights(script))
-    return Slots(**{**vars(slots), "offer": np.maximum(offer, 0)})  # push and bot are about nothing
+            offer[rows] = choose(uniform(occasions.key[rows], "offer"), world.offer_weights(script))
+    return replace(occasions, offer=np.maximum(offer, 0))  # push and bot are about nothing
 
 
 def day_factors(world: World, days: np.ndarray) -> np.ndarray:
