@@ -34,7 +34,7 @@ def answers(march) -> dict[tuple[str, str, str], dict[str, float]]:
         with ordered as (select distinct subscriber_id, product_id from orders)
         select a.campaign_id, u.trait, a.arm, count(*) n, count(x.exposure_id) exposed, count(o.subscriber_id) ordered,
                avg(u.order_probability) base, avg(u.uplift) uplift, avg(u.reached_share) reached,
-               min(a.propensity) low, max(a.propensity) high, max(x.propensity) x_low, min(x.propensity) x_high
+               min(a.propensity) low, max(a.propensity) high, min(x.propensity) exposure_low, max(x.propensity) exposure_high
         from campaign_audiences a join true_uplifts u using (campaign_id, subscriber_id)
         left join campaign_exposures x using (campaign_id, subscriber_id)
         left join ordered o on o.subscriber_id = a.subscriber_id
@@ -56,7 +56,9 @@ def test_arms_and_exposures_come_with_their_propensities(answers, name, trait, g
     assert control["low"] == control["high"] == pytest.approx(1 - group.treatment)
     assert control["exposed"] == 0
     assert within(treated["exposed"] / treated["n"], campaign.reached_share, treated["n"])
-    assert treated["x_low"] == treated["x_high"] == pytest.approx(group.treatment * campaign.reached_share)
+    assert (
+        treated["exposure_low"] == treated["exposure_high"] == pytest.approx(group.treatment * campaign.reached_share)
+    )
 
 
 @pytest.mark.parametrize(("name", "trait", "group", "campaign"), CAMPAIGNS, ids=lambda value: str(value)[:12])
