@@ -52,7 +52,7 @@ def to_hazards(people: Subscribers, *, world: World, month: int) -> pa.Table:
 
 
 def _traits(base: Subscribers, world: World, month: int) -> dict[str, pa.Array | np.ndarray]:
-    billing, plans, consent = world.billing, world.plans, uniform(base.person, "consent")
+    plans = world.plans
     return {
         "subscriber_id": base.subscriber_id,
         "month": dates(np.full(len(base), month_begins(month))),
@@ -67,8 +67,8 @@ def _traits(base: Subscribers, world: World, month: int) -> dict[str, pa.Array |
         "sticky_services": base.sticky_services,
         "social_circle_size": between(uniform(base.person, "circle"), 0, 60),
         "number_quality": coded(between(uniform(base.person, "grade"), 0, len(GRADES) - 1), GRADES),
-        "dnd": happens(base.person, "dnd", billing.dnd_share),
-        "consent": nullable(consent < billing.consent_share, consent < billing.consent_share + billing.refusal_share),
+        "dnd": base.dnd,
+        "consent": nullable(base.consents, base.consents | base.refuses),
     }
 
 

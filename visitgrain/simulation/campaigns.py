@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.simulation.behaviour import TRAITS, Campaign
+from visitgrain.simulation.behaviour import TRAITS
 from visitgrain.simulation.chance import choose_code, draw, happens, uniform
 from visitgrain.simulation.columns import NONE, Columns, coded, conformed, dates, hex_of, instants
 from visitgrain.simulation.days import SECOND, LocalClock, date_of, month_begins
@@ -51,8 +51,7 @@ class Selected(Columns):
 
 def to_selected(people: Subscribers, *, world: World, month: int) -> Selected:
     """The audiences of the campaigns of `month`, with what comes of them either way."""
-    campaigns = enumerate(world.campaigns.values())
-    return Selected.joined([_selected(people, n, campaign, month) for n, campaign in campaigns])
+    return Selected.joined([_selected(people, number, world, month) for number in range(len(world.campaigns))])
 
 
 def traits_of(people: Subscribers, year: int) -> np.ndarray:
@@ -153,10 +152,12 @@ def to_uplifts(selected: Selected, people: Subscribers, *, ids: list[str]) -> pa
     return pa.table(columns)
 
 
-def _selected(people: Subscribers, number: int, campaign: Campaign, month: int) -> Selected:
+def _selected(people: Subscribers, number: int, world: World, month: int) -> Selected:
+    """Audience of one campaign: in life, willing to be addressed, and chosen by chance."""
+    name, campaign = list(world.campaigns.items())[number]
     day = int(month_begins(month)) + campaign.day - 1
-    key = draw(people.person, f"campaign {number}", month)
-    there = (people.activation <= day) & (day < people.silent_from)
+    key = draw(people.person, f"campaign {name}", month)
+    there = (people.activation <= day) & (day < people.silent_from) & people.consents & ~people.dnd
     if campaign.channel == "app":
         there &= people.uses_e_channel
     at = np.flatnonzero(there & happens(key, "audience", campaign.audience_share))

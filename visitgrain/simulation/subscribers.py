@@ -43,6 +43,9 @@ class Subscribers(Columns):
     borrows: np.ndarray  # the phone of the neighbour before
     hands_over: np.ndarray  # leaves, and the neighbour behind takes the number over
     takes_over: np.ndarray  # the number of the neighbour before
+    dnd: np.ndarray
+    consents: np.ndarray  # to be addressed
+    refuses: np.ndarray  # neither of both: never said
     visit_rate: np.ndarray  # per day
     contract_end: np.ndarray  # day
     broadband_expiry: np.ndarray  # day
@@ -68,7 +71,7 @@ def to_subscribers(indexes: np.ndarray, *, world: World, span: Span, seed: int) 
         "pair": pair,
         "subscriber_id": pseudonym(person, "subscriber"),
         **_numbers(indexes, person, pair, world, start, seed),
-        **_habits(indexes, person, world, span),
+        **_habits(person, world, span),
         **_holdings(person, world, start),
     }
     silent_month = _first_silent_month(traits, world, span)
@@ -121,12 +124,13 @@ def _numbers(
     }
 
 
-def _habits(indexes: np.ndarray, person: np.ndarray, world: World, span: Span) -> dict[str, np.ndarray]:
+def _habits(person: np.ndarray, world: World, span: Span) -> dict[str, np.ndarray]:
     population, hunters = world.population, world.coupon_hunters
     is_hunter = happens(person, "hunter", hunters.share)
     # The mean of exp(sigma * z) is exp(sigma^2 / 2); it is taken out so that `visits_per_month` is the mean.
     spread = population.visits_spread
     rate = np.exp(spread * normal(person, "rate") - spread**2 / 2) * population.visits_per_month
+    consent, billing = uniform(person, "consent"), world.billing
     age = 18 + (55 * uniform(person, "age") ** 1.3).astype(np.int64)
     return {
         "area_no": between(uniform(person, "area"), 0, len(population.areas) - 1),
@@ -134,6 +138,9 @@ def _habits(indexes: np.ndarray, person: np.ndarray, world: World, span: Span) -
         "uses_e_channel": happens(person, "e_channel", population.e_channel_share) | is_hunter,
         "has_bot": happens(person, "bot", population.bot_share),
         "is_hunter": is_hunter,
+        "dnd": happens(person, "dnd", billing.dnd_share),
+        "consents": consent < billing.consent_share,
+        "refuses": (consent >= billing.consent_share) & (consent < billing.consent_share + billing.refusal_share),
         "visit_rate": np.where(is_hunter, hunters.visits_per_month, rate) / 30,
     }
 

@@ -34,7 +34,8 @@ def answers(march) -> dict[tuple[str, str, str], dict[str, float]]:
         with ordered as (select distinct subscriber_id, product_id from orders)
         select a.campaign_id, u.trait, a.arm, count(*) n, count(x.exposure_id) exposed, count(o.subscriber_id) ordered,
                avg(u.order_probability) base, avg(u.uplift) uplift, avg(u.reached_share) reached,
-               min(a.propensity) low, max(a.propensity) high, min(x.propensity) exposure_low, max(x.propensity) exposure_high
+               min(a.propensity) low, max(a.propensity) high, min(x.propensity) exposure_low,
+               max(x.propensity) exposure_high
         from campaign_audiences a join true_uplifts u using (campaign_id, subscriber_id)
         left join campaign_exposures x using (campaign_id, subscriber_id)
         left join ordered o on o.subscriber_id = a.subscriber_id
@@ -102,6 +103,12 @@ def test_the_true_answers_are_those_of_the_feed(march):
     """
     assert march.value("select count(*) from true_uplifts where orders_exposed <> orders_unexposed") > 100
     assert march.value(wrong) == 0
+
+
+def test_only_who_consents_is_addressed(march):
+    addressed = "campaign_audiences join subscriber_month using (subscriber_id)"
+    assert march.rows(f"select distinct consent, dnd from {addressed}") == [(True, False)]
+    assert march.value("select count(*) from subscriber_month where consent is null") > 0
 
 
 def test_orders_follow_their_exposure_within_the_window(march):
