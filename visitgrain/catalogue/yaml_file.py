@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -118,12 +119,17 @@ def _line(name: str, node: yaml.Node, model: type[BaseModel], error: Any) -> str
 
 def _fields_at(model: Any, loc: tuple[Any, ...]) -> list[str]:
     """Field names of the model that `loc` leads to (through dicts, lists and unions), for suggestions."""
-    from typing import get_args
-
     for part in loc:
-        if isinstance(model, type) and issubclass(model, BaseModel):
+        if _is_model(model):
             field = model.model_fields.get(str(part))
             model = field.annotation if field else None
-        inner = [a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = inner[0] if inner else model
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        elif get_args(model):  # a key of a mapping, an index of a list
+            model = get_args(model)[-1 if get_origin(model) is dict else 0]
+        options = [inner for inner in get_args(model) if _is_model(inner)]
+        if get_origin(model) in (Union, UnionType) and len(options) == 1:
+            model = options[0]
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

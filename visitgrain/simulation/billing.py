@@ -1,84 +1,103 @@
-"""What CRM and billing say of the simulated subscribers: the month snapshot and the planted hazard."""
+"""What CRM and billing say of the subscribers: the month's snapshot, and the planted hazard beside it."""
 
 from __future__ import annotations
 
-from datetime import date
+import numpy as np
+import pyarrow as pa
 
-from pyspark.sql import Column, DataFrame, functions as F
-
-from visitgrain.simulation.chance import between, normal, uniform
-from visitgrain.simulation.subscribers import month_start, months_of, silence_hazard
+from visitgrain.simulation.chance import between, draw, happens, normal, uniform
+from visitgrain.simulation.columns import NONE, coded, conformed, dates, nullable
+from visitgrain.simulation.days import month_begins, month_ends, month_number
+from visitgrain.simulation.subscribers import LEAVING, Subscribers, silence_hazard
 from visitgrain.simulation.world import World
+from visitgrain.tables.inputs import SUBSCRIBER_MONTH
+from visitgrain.tables.vocabulary import SUBSCRIBER_STATUSES
 
-OVERAGE_FEN_PER_MB = 0.3
-
-
-def to_subscriber_months(subscribers: DataFrame, *, start: date, end: date) -> DataFrame:
-    """One row per subscriber and month, from the month of activation to the month of leaving, both included."""
-    months = F.explode(F.sequence(F.lit(0), F.lit(months_of(start, end) - 1))).alias("month_no")
-    dated = subscribers.select("*", months).select("*", month_start(start, F.col("month_no")).alias("month"))
-    not_left = F.col("leaving_month").isNull() | (F.col("month_no") <= F.col("leaving_month"))
-    in_base = dated.filter((F.col("activation_date") <= F.last_day("month")) & not_left)
-    return in_base.select("*", F.xxhash64("person", "month_no").alias("draw"))
+GRADES = ("A", "B", "C")
+ACTIVE, ARREARS = SUBSCRIBER_STATUSES.index("active"), SUBSCRIBER_STATUSES.index("arrears_stop")
 
 
-def to_snapshots(subscriber_months: DataFrame) -> DataFrame:
-    """`subscriber_month`: one row per subscriber and month in the base."""
-    used = subscriber_months.select("*", *_usage())
-    return used.select("*", *_bill())
+def in_base(people: Subscribers, month: int) -> np.ndarray:
+    """Rows from the month of activation to the month of leaving, both included."""
+    return np.flatnonzero((people.activation <= month_ends(month)) & (month_number(people.left_on) >= month))
 
 
-def to_hazards(subscriber_months: DataFrame, *, world: World, start: date) -> DataFrame:
-    """Truth: the hazard of each subscriber-month before silence, and whether it struck."""
-    at_risk = subscriber_months.filter(F.col("silent_month").isNull() | (F.col("month_no") <= F.col("silent_month")))
-    return at_risk.select(
-        "subscriber_id",
-        "month",
-        silence_hazard(world, start, F.col("month_no")).alias("hazard"),
-        F.coalesce(F.col("month_no") == F.col("silent_month"), F.lit(False)).alias("is_silent"),
-        F.when(F.col("month_no") == F.col("silent_month"), F.col("silent_from")).alias("silent_from"),
-        F.col("uses_e_channel"),
+def to_snapshots(people: Subscribers, *, world: World, month: int) -> pa.Table:
+    """`subscriber_month`: one row per subscriber in the base of `month`."""
+    base = people.take(in_base(people, month))
+    key = draw(base.person, "month", month)
+    return conformed(
+        {**_traits(base, world, month), **_usage(base, key, world, month), **_standing(base, key, world, month)},
+        SUBSCRIBER_MONTH,
     )
 
 
-def _usage() -> list[Column]:
-    draw = F.col("draw")
-    noise = F.exp(F.lit(0.25) * normal(draw, "data"))
-    share_of_month = F.when(F.col("month") > F.col("silent_from"), F.lit(0.15)).otherwise(F.lit(1.0))
-    leaving = F.col("month_no") == F.col("leaving_month")
-    in_arrears = uniform(draw, "arrears") < 0.015
-    return [
-        F.round(F.col("plan.quota_mb") * F.col("data_use") * noise * share_of_month, 1).alias("dou_mb"),
-        F.round(F.lit(90.0) * F.exp(F.lit(0.7) * normal(F.col("person"), "voice")) * share_of_month, 1).alias(
-            "mou_min"
-        ),
-        between(uniform(draw, "sms"), F.lit(0), F.lit(20)).cast("int").alias("sms_count"),
-        between(uniform(draw, "balance"), F.lit(0), F.lit(15000)).alias("balance_fen"),
-        F.when(leaving, F.col("leaving_status"))
-        .when(in_arrears, F.lit("arrears_stop"))
-        .otherwise(F.lit("active"))
-        .alias("status"),
-    ]
+def to_hazards(people: Subscribers, *, world: World, month: int) -> pa.Table:
+    """Truth: the hazard of each subscriber-month before silence, and whether it struck.
+
+    Who hands a number over leaves by plan and has no hazard.
+    """
+    base = people.take(in_base(people, month))
+    base = base.take(np.flatnonzero((base.silent_month >= month) & ~base.hands_over))
+    strikes = base.silent_month == month
+    columns = {
+        "subscriber_id": base.subscriber_id,
+        "month": dates(np.full(len(base), month_begins(month))),
+        "hazard": silence_hazard(world, vars(base), month),
+        "is_silent": strikes,
+        "silent_from": dates(base.silent_from, strikes),
+        "uses_e_channel": base.uses_e_channel,
+    }
+    return pa.table(columns)
 
 
-def _bill() -> list[Column]:
-    person = F.col("person")
-    overage_mb = F.greatest(F.col("dou_mb") - F.col("plan.quota_mb"), F.lit(0.0))
-    overage_fen = F.least(overage_mb * F.lit(OVERAGE_FEN_PER_MB), F.col("plan.price_fen").cast("double"))
-    extras_fen = F.lit(300.0) * F.exp(normal(F.col("draw"), "extras"))
-    tenure_years = F.date_diff(F.last_day("month"), F.col("activation_date")) / F.lit(365.0)
-    consent = uniform(person, "consent")
-    return [
-        F.col("plan.product_id").alias("plan_id"),
-        F.col("plan.price_fen").alias("plan_fee_fen"),
-        F.round(F.col("plan.price_fen") + overage_fen + extras_fen).cast("bigint").alias("arpu_fen"),
-        F.col("plan.quota_mb").alias("data_quota_mb"),
-        F.least(F.col("dou_mb"), F.col("plan.quota_mb")).alias("data_used_mb"),
-        between(uniform(person, "circle"), F.lit(0), F.lit(60)).cast("int").alias("social_circle_size"),
-        F.element_at(
-            F.array(*(F.lit(g) for g in "ABC")), between(uniform(person, "grade"), F.lit(1), F.lit(3)).cast("int")
-        ).alias("number_quality"),
-        F.least(F.lit(5), F.floor(tenure_years / F.lit(2.0)) + F.lit(1)).cast("int").alias("star_level"),
-        (uniform(person, "dnd") < 0.08).alias("dnd"),
-        F.when(consent < 0.7, F.lit(True)).when(consent < 0.85, F.lit(False)).alias("consent"),
-    ]
+def _traits(base: Subscribers, world: World, month: int) -> dict[str, pa.Array | np.ndarray]:
+    plans = world.plans
+    return {
+        "subscriber_id": base.subscriber_id,
+        "month": dates(np.full(len(base), month_begins(month))),
+        "birth_year": base.birth_year,
+        "gender": coded(happens(base.person, "gender", 0.48).astype(np.int64), ("male", "female")),
+        "area_code": coded(base.area_no, world.population.areas),
+        "activation_date": dates(base.activation),
+        "plan_id": coded(base.plan_no, [plan.product_id for plan in plans]),
+        "plan_fee_fen": np.array([plan.price_fen for plan in plans])[base.plan_no],
+        "contract_end": dates(base.contract_end, base.contract_end != NONE),
+        "broadband_expiry": dates(base.broadband_expiry, base.broadband_expiry != NONE),
+        "sticky_services": base.sticky_services,
+        "social_circle_size": between(uniform(base.person, "circle"), 0, 60),
+        "number_quality": coded(between(uniform(base.person, "grade"), 0, len(GRADES) - 1), GRADES),
+        "dnd": base.dnd,
+        "consent": nullable(base.consents, base.consents | base.refuses),
+    }
+
+
+def _usage(base: Subscribers, key: np.ndarray, world: World, month: int) -> dict[str, np.ndarray]:
+    """Data, voice and what they cost: the plan, use above its quota up to once more its price, and extras."""
+    billing = world.billing
+    quota = np.array([float(plan.quota_mb or 0) for plan in world.plans])[base.plan_no]
+    price = np.array([plan.price_fen for plan in world.plans])[base.plan_no]
+    left = np.where(month_begins(month) > base.silent_from, billing.silent_use, 1.0)
+    data = np.round(quota * base.data_use * np.exp(billing.month_spread * normal(key, "data")) * left, 1)
+    overage_fen = np.minimum(np.maximum(data - quota, 0.0) * billing.overage_fen_per_mb, price)
+    extras_fen = billing.extras_fen * np.exp(billing.extras_spread * normal(key, "extras"))
+    return {
+        "dou_mb": data,
+        "mou_min": np.round(billing.voice_min * np.exp(billing.voice_spread * normal(base.person, "voice")) * left, 1),
+        "sms_count": between(uniform(key, "sms"), 0, 20),
+        "balance_fen": between(uniform(key, "balance"), 0, 15_000),
+        "arpu_fen": np.round(price + overage_fen + extras_fen).astype(np.int64),
+        "data_quota_mb": quota,
+        "data_used_mb": np.minimum(data, quota),
+    }
+
+
+def _standing(base: Subscribers, key: np.ndarray, world: World, month: int) -> dict[str, pa.Array | np.ndarray]:
+    leaving = np.array([SUBSCRIBER_STATUSES.index(name) for name in LEAVING])[base.leaving_no.astype(np.int64)]
+    stays = np.where(happens(key, "arrears", world.billing.arrears_share), ARREARS, ACTIVE)
+    status = np.where(month_number(base.left_on) == month, leaving, stays)
+    tenure_years = (month_ends(month) - base.activation) / 365
+    return {
+        "status": coded(status, SUBSCRIBER_STATUSES),
+        "star_level": np.minimum(5, np.floor(tenure_years / 2).astype(np.int64) + 1),
+    }

@@ -1,61 +1,75 @@
-"""Chance without state: every draw is a hash of what it is about, so partitioning and order never matter."""
+"""Chance without state: every draw is a hash of what it is about, so neither order nor company changes it."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from functools import cache
 
-from pyspark.sql import Column, functions as F
+import numpy as np
 
+from visitgrain.arrow.hashing import STEP, mix
 
-def hashed(*parts: Column | str) -> Column:
-    """64-bit hash of columns and of salts (strings are salts, not column names)."""
-    return F.xxhash64(*(F.lit(zlib.crc32(part.encode())) if isinstance(part, str) else part for part in parts))
-
-
-def uniform(*parts: Column | str) -> Column:
-    """Uniform double on [0, 1): the upper 53 bits of the hash."""
-    return F.shiftrightunsigned(hashed(*parts), 11).cast("double") * F.lit(2.0**-53)
+DOUBLE = 2.0**-53  # the upper 53 bits of a draw make a uniform double
 
 
-def normal(*parts: Column | str) -> Column:
-    """Standard normal (Box-Muller on two draws)."""
-    radius = F.sqrt(F.lit(-2.0) * F.log(F.lit(1.0) - uniform(*parts, "radius")))
-    return radius * F.cos(F.lit(6.283185307179586) * uniform(*parts, "angle"))
+def keys_of(numbers: np.ndarray, seed: int) -> np.ndarray:
+    """Keys of things that are numbered, such as subscribers: where their draws start from."""
+    return mix(mix(numbers.astype(np.uint64) * STEP) + _salt(f"seed {seed}"))
 
 
-def between(draw: Column, low: Column, high: Column) -> Column:
-    """The draw as an integer from `low` to `high`, both included."""
-    return (low + F.floor(draw * (high - low + F.lit(1)))).cast("bigint")
+def draw(keys: np.ndarray, name: str, counter: np.ndarray | int | None = None) -> np.ndarray:
+    """64 random bits per key; another `name` or `counter` is another draw. Broadcasts `counter` against `keys`."""
+    bits = mix(keys + _salt(name))
+    if counter is None:
+        return bits
+    return mix(bits ^ (np.atleast_1d(counter).astype(np.uint64) + np.uint64(1)) * STEP)
 
 
-def choose(draw: Column, weights: Mapping[str, float]) -> Column:
-    """The option whose share of the unit interval holds `draw`."""
-    *bounds, _ = _cumulative(list(weights.values()))
-    *names, last = weights
-    chosen = F.lit(last)
-    for name, bound in reversed(list(zip(names, bounds, strict=True))):
-        chosen = F.when(draw < F.lit(bound), F.lit(name)).otherwise(chosen)
-    return chosen
+def uniform(keys: np.ndarray, name: str, counter: np.ndarray | int | None = None) -> np.ndarray:
+    """Uniform double on [0, 1)."""
+    return (draw(keys, name, counter) >> np.uint64(11)) * DOUBLE
 
 
-def choose_index(draw: Column, weights: Sequence[float]) -> Column:
-    """Position, from 0, of the option whose share of the unit interval holds `draw`."""
-    *bounds, _ = _cumulative(weights)
-    return sum(((draw >= F.lit(bound)).cast("int") for bound in bounds), F.lit(0))
+def happens(keys: np.ndarray, name: str, share: np.ndarray | float) -> np.ndarray:
+    """Whether something of probability `share` happens."""
+    return uniform(keys, name) < share
 
 
-def poisson(draw: Column, rate: Column, *, most: int) -> Column:
+def normal(keys: np.ndarray, name: str) -> np.ndarray:
+    """Standard normal (Box and Muller 1958, on two draws)."""
+    radius = np.sqrt(-2.0 * np.log1p(-uniform(keys, name, 0)))
+    return radius * np.cos(2 * np.pi * uniform(keys, name, 1))
+
+
+def between(draws: np.ndarray, low: np.ndarray | int, high: np.ndarray | int) -> np.ndarray:
+    """A uniform draw as an integer from `low` to `high`, both included."""
+    return low + (draws * (high - low + 1)).astype(np.int64)
+
+
+def choose(draws: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Position of the option whose share of the unit interval holds the draw."""
+    reached = np.cumsum(np.asarray(weights, float))
+    return np.searchsorted(reached[:-1] / reached[-1], draws, side="right")
+
+
+def choose_code(draws: np.ndarray, weights: Mapping[str, float], codes: Sequence[str]) -> np.ndarray:
+    """Place in `codes` of the option drawn from `weights`."""
+    places = np.array([codes.index(name) for name in weights])
+    return places[choose(draws, list(weights.values()))]
+
+
+def poisson(draws: np.ndarray, rate: np.ndarray | float, *, most: int) -> np.ndarray:
     """Poisson count by inversion, cut at `most`."""
-    count, term, total = F.lit(0), F.exp(-rate), F.exp(-rate)
+    term = total = np.exp(-np.asarray(rate, float))
+    count = np.zeros(np.broadcast(draws, total).shape, np.int64)
     for k in range(1, most + 1):
-        count = count + (draw >= total).cast("int")
-        term = term * rate / F.lit(float(k))
+        count += draws >= total
+        term = term * rate / k
         total = total + term
     return count
 
 
-def _cumulative(weights: Sequence[float]) -> list[float]:
-    total = sum(weights)
-    return [reached / total for reached in accumulate(weights)]
+@cache
+def _salt(name: str) -> np.uint64:
+    return mix(np.array([zlib.crc32(name.encode())], np.uint64) * STEP)[0]

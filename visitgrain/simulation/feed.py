@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession, functions as F
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from visitgrain.errors import UsageError
-from visitgrain.simulation.billing import to_hazards, to_snapshots, to_subscriber_months
-from visitgrain.simulation.delivery import GOOD, only_first_deliveries, to_deliveries, with_defects
-from visitgrain.simulation.events import feed_columns, hex_of, to_event_rows, to_planned_events
-from visitgrain.simulation.orders import ORDER_EVENTS, to_e_channel_orders, to_offline_orders, to_orders
-from visitgrain.simulation.scripts import kinds_table, steps_table
-from visitgrain.simulation.subscribers import to_subscribers
-from visitgrain.simulation.visits import to_planned_visits
+from visitgrain.simulation.columns import conformed, feed_schema
+from visitgrain.simulation.files import UNFINISHED, parts_writer, write_file
+from visitgrain.simulation.parts import Feed
 from visitgrain.simulation.world import World, load_world
 from visitgrain.span import Span
-from visitgrain.tables import Table
-from visitgrain.tables.inputs import ORDERS, PRODUCTS, SUBSCRIBER_MONTH
+from visitgrain.tables.inputs import PRODUCTS
+
+PLACEMENTS = pa.schema(
+    [
+        ("touchpoint_id", pa.string()),
+        ("placement", pa.string()),
+        ("position", pa.int32()),
+        ("examination", pa.float64()),
+        ("product_id", pa.string()),
+        ("attraction", pa.float64()),
+        ("propensity", pa.float64()),
+    ]
+)
 
 
 def simulate(
@@ -37,46 +44,48 @@ def simulate(
     """Write the feed of `subscribers` from `start` to `end`, both included, under `out`. Returns rows per table.
 
     The same arguments give the same rows whatever the partitioning. Rows that would be delivered after `end` are not
-    there yet. Local days are those of the session's time zone. Raises UsageError, ConfigError.
+    there yet. Local days are those of the session's time zone. The folder must be one that all workers see, as the
+    files are written where their rows are computed. Raises UsageError, ConfigError.
     """
     _check(subscribers, start, end, out)
-    world = world or load_world()
-    kinds, steps = kinds_table(spark, world), steps_table(spark, world)
-    people = to_subscribers(spark.range(subscribers), world=world, start=start, end=end, seed=seed)
-    months = to_subscriber_months(people, start=start, end=end)
-    # Three tables grow from the visits, which are ten times fewer than events: plan them once.
-    visits = to_planned_visits(people, world=world, start=start, end=end, seed=seed).persist()
-    in_span = F.col("day").between(start, end)
-    deliveries = to_deliveries(to_planned_events(visits, kinds=kinds, steps=steps), dirt=world.dirt).filter(in_span)
-    orders = to_orders(
-        _order_events(visits, world=world, kinds=kinds, steps=steps), to_offline_orders(months, world=world)
-    )
-    tables = {
-        "events": (_event_files(deliveries, world=world, steps=steps), "day"),
-        **_snapshot_files(months, start, end),
-        "orders": (_conformed(orders.filter(in_span).repartition("day"), ORDERS, "day"), "day"),
-        "products": (_products(spark, world), None),
-        "_truth/events": (_event_truth(deliveries), None),
-        "_truth/hazards": (to_hazards(months, world=world, start=start), None),
-    }
-    try:
-        with _instants_as_micros(spark):
-            written = {name: _write(frame, out / name, partition) for name, (frame, partition) in tables.items()}
-    finally:
-        visits.unpersist()
-    return _by_table(written)
+    zone = str(spark.conf.get("spark.sql.session.timeZone"))
+    feed = Feed(subscribers, Span(start, end), seed, zone, world or load_world())
+    folder = out.absolute()
+    rows: Counter[str] = Counter()
+    for name, table in (("products", to_product_rows(feed.world)), ("_truth/placements", to_placements(feed.world))):
+        write_file(table, folder, f"{name}/all.parquet")
+        rows[name] = table.num_rows
+    parts = spark.range(0, feed.parts, 1, feed.parts)  # a task each: what is repeated after a failure is one part
+    written = parts.mapInArrow(parts_writer(feed, str(folder)), "table string, rows bigint")
+    for row in written.collect():  # a few per part
+        rows[row["table"]] += row["rows"]
+    shutil.rmtree(folder / UNFINISHED)
+    return dict(sorted(rows.items()))
 
 
-@contextmanager
-def _instants_as_micros(spark: SparkSession) -> Iterator[None]:
-    """Standard Parquet timestamps: Spark's default, INT96, loses the zone in every other reader."""
-    name = "spark.sql.parquet.outputTimestampType"
-    before = spark.conf.get(name)
-    spark.conf.set(name, "TIMESTAMP_MICROS")
-    try:
-        yield
-    finally:
-        spark.conf.set(name, before)
+def to_product_rows(world: World) -> pa.Table:
+    """`products`: one row per product."""
+    columns = feed_schema(PRODUCTS).names
+    return conformed({name: pa.array([getattr(p, name) for p in world.products]) for name in columns}, PRODUCTS)
+
+
+def to_placements(world: World) -> pa.Table:
+    """Truth: one row per placement, position and product. Clicks per impression = examination x attraction."""
+    rows = [
+        {
+            "touchpoint_id": f"{name}_{position}",
+            "placement": name,
+            "position": position,
+            "examination": examination,
+            "product_id": product,
+            "attraction": attraction,
+            "propensity": 1 / len(placement.attraction),
+        }
+        for name, placement in world.placements.items()
+        for position, examination in enumerate(placement.examination, start=1)
+        for product, attraction in placement.attraction.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=PLACEMENTS)
 
 
 def _check(subscribers: int, start: date, end: date, out: Path) -> None:
@@ -86,70 +95,3 @@ def _check(subscribers: int, start: date, end: date, out: Path) -> None:
         raise UsageError(f"simulate: --from {start} is after --to {end}; swap them")
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"simulate: {out} is not empty; name a new folder, or remove that one")
-
-
-def _event_files(deliveries: DataFrame, *, world: World, steps: DataFrame) -> DataFrame:
-    # The shuffle by day carries narrow rows; the order survives the broadcast join, so the writer needs no sort.
-    by_day = deliveries.repartition("day").sortWithinPartitions("day")
-    rows = to_event_rows(by_day, world=world, steps=steps, keep=("label", "day"))
-    return with_defects(rows).drop("label")
-
-
-def _snapshot_files(months: DataFrame, start: date, end: date) -> dict[str, tuple[DataFrame, None]]:
-    """One folder per month. `partitionBy` would take `month` out of the files, and a feed needs it there."""
-    snapshots = _conformed(to_snapshots(months), SUBSCRIBER_MONTH)
-    return {
-        f"{SUBSCRIBER_MONTH.name}/month={span.month}": (snapshots.filter(F.col("month") == span.month), None)
-        for span in Span(start, end).months()
-    }
-
-
-def _by_table(written: dict[str, int]) -> dict[str, int]:
-    """Rows per table; the folders of the months count together."""
-    rows: Counter[str] = Counter()
-    for name, count in written.items():
-        rows[name.split("/month=")[0]] += count
-    return dict(rows)
-
-
-def _order_events(visits: DataFrame, *, world: World, kinds: DataFrame, steps: DataFrame) -> DataFrame:
-    planned = to_planned_events(visits, kinds=kinds, steps=steps.filter(F.col("event_type").isin(*ORDER_EVENTS)))
-    once = only_first_deliveries(to_deliveries(planned, dirt=world.dirt))
-    return to_e_channel_orders(to_event_rows(once, world=world, steps=steps, keep=("visit", "person_id", "event_us")))
-
-
-def _event_truth(deliveries: DataFrame) -> DataFrame:
-    """One row per delivered row that is anonymous or not simply good: who it was, and what is wrong with it."""
-    told = deliveries.filter(F.col("is_anonymous") | (F.col("label") != GOOD))
-    return told.select(
-        hex_of(F.col("event")).alias("event_id"),
-        F.timestamp_micros("received_us").alias("received_time"),
-        "day",
-        F.col("person_id").alias("true_subscriber_id"),
-        "is_anonymous",
-        "label",
-    )
-
-
-def _products(spark: SparkSession, world: World) -> DataFrame:
-    columns = feed_columns(PRODUCTS)
-    rows = [tuple(getattr(product, column.name) for column in columns) for product in world.products]
-    schema = ", ".join(f"{column.name} {column.type}" for column in columns)
-    return spark.createDataFrame(rows, schema).coalesce(1)
-
-
-def _conformed(frame: DataFrame, table: Table, *partition: str) -> DataFrame:
-    """The columns a feed has, in the declared types; what a feed does not know is null."""
-    known = set(frame.columns)
-    columns = (
-        (F.col(column.name) if column.name in known else F.lit(None)).cast(column.type).alias(column.name)
-        for column in feed_columns(table)
-    )
-    return frame.select(*columns, *partition)
-
-
-def _write(frame: DataFrame, folder: Path, partition: str | None) -> int:
-    """Write Parquet files and count their rows from the footers."""
-    writer = frame.write.mode("errorifexists")
-    (writer.partitionBy(partition) if partition else writer).parquet(str(folder))
-    return frame.sparkSession.read.schema(frame.schema).parquet(str(folder)).count()

@@ -2,142 +2,186 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, functions as F
+import numpy as np
 
-from visitgrain.simulation.chance import between, choose_index, hashed, normal, uniform
-from visitgrain.simulation.world import Product, World
+from visitgrain.simulation.chance import between, choose, draw, happens, keys_of, normal, uniform
+from visitgrain.simulation.columns import NONE, Columns
+from visitgrain.simulation.days import month_begins, month_ends, month_number, number_of
+from visitgrain.simulation.world import World
+from visitgrain.span import Span
 
-NEVER = date(9999, 1, 1)
-CONTRACT_MONTHS = 24
+NEVER = 1 << 30  # a day, or a month, that does not come
+ENDED_MONTHS = 6  # contracts that ended so long ago are still on file
+UPDATE_DAYS_MOST = 30
+FAMILY = 4  # neighbours that can form a household
+LEAVING = ("cancelled", "ported_out")
 
 
-def to_subscribers(indexes: DataFrame, *, world: World, start: date, end: date, seed: int) -> DataFrame:
-    """One row per index (column `id`): traits, visit rate, first silent day, month of leaving.
+@dataclass(frozen=True)
+class Subscribers(Columns):
+    """One row per subscriber. Days and months are numbers since 1970; NONE = has none, NEVER = not within the span.
 
-    `person` is the key every later draw starts from; it depends on index and seed alone, so the first subscribers of a
-    larger world are those of a smaller one.
+    `person` is the key every later draw starts from. It depends on index and seed alone, so the first subscribers of a
+    larger world are those of a smaller one; neighbours in pairs, families and circles are found by the index.
     """
-    people = indexes.select(F.col("id").alias("index"), person_of(F.col("id"), seed).alias("person"))
-    traits = people.select("*", *_traits(world, start, seed))
-    holdings = traits.select("*", *_holdings(world, start))
-    silent = holdings.select("*", _first_silent_month(world, start, end).alias("silent_month"))
-    return silent.select("*", *_endings(world, start))
+
+    index: np.ndarray
+    person: np.ndarray
+    pair: np.ndarray  # key of the pair of neighbours
+    subscriber_id: np.ndarray
+    number_id: np.ndarray
+    household_id: np.ndarray
+    activation: np.ndarray  # day
+    area_no: np.ndarray
+    birth_year: np.ndarray
+    plan_no: np.ndarray
+    uses_e_channel: np.ndarray
+    has_bot: np.ndarray
+    is_hunter: np.ndarray  # of coupons
+    borrows: np.ndarray  # the phone of the neighbour before
+    hands_over: np.ndarray  # leaves, and the neighbour behind takes the number over
+    takes_over: np.ndarray  # the number of the neighbour before
+    dnd: np.ndarray
+    consents: np.ndarray  # to be addressed
+    refuses: np.ndarray  # neither of both: never said
+    visit_rate: np.ndarray  # per day
+    contract_end: np.ndarray  # day
+    broadband_expiry: np.ndarray  # day
+    data_use: np.ndarray  # share of the plan's data in a usual month
+    sticky_services: np.ndarray
+    silent_month: np.ndarray
+    silent_from: np.ndarray  # day
+    left_on: np.ndarray  # day
+    leaving_no: np.ndarray
+
+    def in_life(self, rows: np.ndarray, days: np.ndarray) -> np.ndarray:
+        """Whether each of `rows` is active and not silent on its day."""
+        return (self.activation[rows] <= days) & (days < self.silent_from[rows])
 
 
-def person_of(index: Column, seed: int) -> Column:
-    """Key of all draws about a subscriber."""
-    return F.xxhash64(index, F.lit(seed).cast("bigint"))
+def to_subscribers(indexes: np.ndarray, *, world: World, span: Span, seed: int) -> Subscribers:
+    """The subscribers with these indexes and their life within `span`."""
+    start = number_of(span.start)
+    person, pair = keys_of(indexes, seed), keys_of(indexes - indexes % 2, seed)
+    traits = {
+        "index": indexes,
+        "person": person,
+        "pair": pair,
+        "subscriber_id": pseudonym(person, "subscriber"),
+        **_numbers(indexes, person, pair, world, start, seed),
+        **_habits(person, world, span),
+        **_holdings(person, world, start),
+    }
+    silent_month = _first_silent_month(traits, world, span)
+    return Subscribers(**{**traits, **_endings(traits, silent_month, world, start)})
 
 
-def subscriber_id_of(index: Column, seed: int) -> Column:
-    """Pseudonym: positive, 63 bits."""
-    return F.shiftrightunsigned(hashed(person_of(index, seed), "subscriber"), 1)
+def pseudonym(keys: np.ndarray, name: str) -> np.ndarray:
+    """Positive, 63 bits."""
+    return (draw(keys, name) >> np.uint64(1)).astype(np.int64)
 
 
-def silence_hazard(world: World, start: date, month_no: Column) -> Column:
-    """Probability of falling silent in month `month_no` (0 = the month of `start`): logistic in the drivers."""
-    weights, month = world.silence, month_start(start, month_no)
-    until_contract_ends = F.months_between(F.trunc("contract_end", "month"), month)
+def silence_hazard(world: World, traits: dict[str, np.ndarray], month: int) -> np.ndarray:
+    """Probability of falling silent in `month`: logistic in the drivers of conf/simulation.yaml."""
+    weights = world.silence
+    until_contract_ends = month_number(traits["contract_end"]) - month
+    has_contract = traits["contract_end"] != NONE
     drivers = (
-        (weights.contract_ends, F.abs(until_contract_ends) <= 1),
-        (weights.over_quota, F.col("data_use") > 1),
-        (weights.new_customer, F.date_diff(month, F.col("activation_date")) < 180),
-        (weights.few_sticky_services, F.col("sticky_services") == 0),
+        (weights.contract_ends, has_contract & (np.abs(until_contract_ends) <= 1)),
+        (weights.over_quota, traits["data_use"] > 1),
+        (weights.new_customer, month_begins(month) - traits["activation"] < 180),
+        (weights.few_sticky_services, traits["sticky_services"] == 0),
     )
-    log_odds = F.lit(weights.base)
-    for weight, holds in drivers:
-        log_odds = log_odds + F.lit(weight) * F.coalesce(holds, F.lit(False)).cast("double")
-    return F.lit(1.0) / (F.lit(1.0) + F.exp(-log_odds))
+    log_odds = weights.base + sum(weight * holds for weight, holds in drivers)
+    return 1.0 / (1.0 + np.exp(-log_odds))
 
 
-def month_start(start: date, month_no: Column) -> Column:
-    """First day of the month `month_no` months after that of `start`."""
-    return F.add_months(F.lit(start.replace(day=1)), month_no)
+def _numbers(
+    indexes: np.ndarray, person: np.ndarray, pair: np.ndarray, world: World, start: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Activation, number, household and phone. In a recycled pair the second takes over the number of the first."""
+    population, second = world.population, indexes % 2 == 1
+    recycled = happens(pair, "recycled", world.numbers.recycled_share)
+    borrowing = happens(pair, "borrower", population.shared_device_share * 2) & ~recycled
+    family = happens(keys_of(indexes - indexes % FAMILY, seed), "family", population.family_share) & ~recycled
+    left = start + between(uniform(pair, "left"), 0, population.joining_days - 1)
+    taken_over = left + world.numbers.quarantine_days + between(uniform(pair, "taken over"), 0, 29)
+    joins = happens(person, "joins", population.joiners_share) & ~recycled
+    joined = start + between(uniform(person, "joined"), 0, population.joining_days - 1)
+    tenure = np.ceil(-population.tenure_days * np.log1p(-uniform(person, "tenure"))).astype(np.int64)
+    of_family = pseudonym(keys_of(indexes - indexes % FAMILY, seed), "family")
+    of_pair = pseudonym(np.where(borrowing, pair, person), "household")
+    return {
+        "activation": np.where(recycled & second, taken_over, np.where(joins, joined, start - tenure)),
+        "hands_over": recycled & ~second,
+        "takes_over": recycled & second,
+        "left_on": np.where(recycled & ~second, left, NEVER),
+        "number_id": pseudonym(np.where(recycled, pair, person), "number"),
+        "household_id": np.where(family, of_family, of_pair),
+        "borrows": borrowing & second,
+    }
 
 
-def months_of(start: date, end: date) -> int:
-    """Calendar months that the span touches."""
-    return (end.year - start.year) * 12 + end.month - start.month + 1
-
-
-def _traits(world: World, start: date, seed: int) -> list[Column]:
-    population, person = world.population, F.col("person")
-    joins = uniform(person, "joins") < population.joiners_share
-    joined = between(uniform(person, "joined"), F.lit(0), F.lit(population.joining_days - 1))
-    tenure = F.ceil(F.lit(-population.tenure_days) * F.log(F.lit(1.0) - uniform(person, "tenure")))
+def _habits(person: np.ndarray, world: World, span: Span) -> dict[str, np.ndarray]:
+    population, hunters = world.population, world.coupon_hunters
+    is_hunter = happens(person, "hunter", hunters.share)
     # The mean of exp(sigma * z) is exp(sigma^2 / 2); it is taken out so that `visits_per_month` is the mean.
     spread = population.visits_spread
-    rate = F.exp(F.lit(spread) * normal(person, "rate") - F.lit(spread**2 / 2))
-    areas = F.array(*(F.lit(area) for area in population.areas))
-    return [
-        subscriber_id_of(F.col("index"), seed).alias("subscriber_id"),
-        F.date_add(F.lit(start), F.when(joins, joined).otherwise(-tenure).cast("int")).alias("activation_date"),
-        F.element_at(areas, between(uniform(person, "area"), F.lit(1), F.lit(len(population.areas))).cast("int")).alias(
-            "area_code"
-        ),
-        (F.lit(start.year - 18) - F.floor(F.lit(55) * uniform(person, "age") ** F.lit(1.3)))
-        .cast("int")
-        .alias("birth_year"),
-        F.when(uniform(person, "gender") < 0.52, F.lit("male")).otherwise(F.lit("female")).alias("gender"),
-        choose_index(uniform(person, "plan"), [plan.weight for plan in world.plans]).alias("plan_no"),
-        (uniform(person, "e_channel") < population.e_channel_share).alias("uses_e_channel"),
-        (uniform(person, "bot") < population.bot_share).alias("has_bot"),
-        (rate * F.lit(population.visits_per_month / 30)).alias("visit_rate"),
-    ]
+    rate = np.exp(spread * normal(person, "rate") - spread**2 / 2) * population.visits_per_month
+    consent, billing = uniform(person, "consent"), world.billing
+    age = 18 + (55 * uniform(person, "age") ** 1.3).astype(np.int64)
+    return {
+        "area_no": between(uniform(person, "area"), 0, len(population.areas) - 1),
+        "birth_year": span.start.year - age,
+        "uses_e_channel": happens(person, "e_channel", population.e_channel_share) | is_hunter,
+        "has_bot": happens(person, "bot", population.bot_share),
+        "is_hunter": is_hunter,
+        "dnd": happens(person, "dnd", billing.dnd_share),
+        "consents": consent < billing.consent_share,
+        "refuses": (consent >= billing.consent_share) & (consent < billing.consent_share + billing.refusal_share),
+        "visit_rate": np.where(is_hunter, hunters.visits_per_month, rate) / 30,
+    }
 
 
-def _holdings(world: World, start: date) -> list[Column]:
-    person, plan_no = F.col("person"), F.col("plan_no") + F.lit(1)
-    plans = _plan_array(world.plans)
-    months_to_end = between(uniform(person, "contract"), F.lit(-6), F.lit(CONTRACT_MONTHS - 6)).cast("int")
-    has_contract = uniform(person, "has_contract") < 0.6
-    broadband = uniform(person, "broadband")
-    return [
-        F.element_at(plans, plan_no).alias("plan"),
-        F.when(has_contract, F.last_day(month_start(start, months_to_end))).alias("contract_end"),
-        F.when(broadband < 0.35, F.date_add(F.lit(start), (broadband * F.lit(2000)).cast("int"))).alias(
-            "broadband_expiry"
-        ),
-        # Share of the plan's data that is used in a usual month: log-normal around 0.6.
-        (F.lit(0.6) * F.exp(F.lit(0.6) * normal(person, "data_use"))).alias("data_use"),
-        choose_index(uniform(person, "sticky"), [4, 3, 2, 1]).alias("sticky_services"),
-    ]
+def _holdings(person: np.ndarray, world: World, start: int) -> dict[str, np.ndarray]:
+    held, until = world.holdings, uniform(person, "broadband ends")
+    months_to_end = between(uniform(person, "contract"), -ENDED_MONTHS, held.contract_months - ENDED_MONTHS)
+    ends = month_ends(month_number(start) + months_to_end)
+    expiry = start + (until * held.broadband_days).astype(np.int64)
+    return {
+        "plan_no": choose(uniform(person, "plan"), [plan.weight for plan in world.plans]),
+        "contract_end": np.where(happens(person, "has contract", held.contract_share), ends, NONE),
+        "broadband_expiry": np.where(happens(person, "broadband", held.broadband_share), expiry, NONE),
+        "data_use": held.data_use * np.exp(held.data_use_spread * normal(person, "data use")),
+        "sticky_services": choose(uniform(person, "sticky"), held.sticky_services),
+    }
 
 
-def _plan_array(plans: tuple[Product, ...]) -> Column:
-    return F.array(
-        *(
-            F.struct(
-                F.lit(plan.product_id).alias("product_id"),
-                F.lit(plan.price_fen).cast("bigint").alias("price_fen"),
-                F.lit(float(plan.quota_mb or 0)).alias("quota_mb"),
-            )
-            for plan in plans
-        )
-    )
+def _first_silent_month(traits: dict[str, np.ndarray], world: World, span: Span) -> np.ndarray:
+    """The first month whose draw falls under its hazard. Who hands a number over leaves by plan, not by hazard."""
+    silent = np.full(len(traits["person"]), NEVER, np.int64)
+    for month in range(int(month_number(number_of(span.start))), int(month_number(number_of(span.end))) + 1):
+        joined = (traits["activation"] <= month_ends(month)) & ~traits["hands_over"]
+        falls = uniform(traits["person"], "silence", month) < silence_hazard(world, traits, month)
+        silent = np.where((silent == NEVER) & joined & falls, month, silent)
+    return silent
 
 
-def _first_silent_month(world: World, start: date, end: date) -> Column:
-    """Number of the first month whose draw falls under its hazard; null = not within the span."""
-    months = F.sequence(F.lit(0), F.lit(months_of(start, end) - 1))
-
-    def falls_silent(month_no: Column) -> Column:
-        joined = F.col("activation_date") <= F.last_day(month_start(start, month_no))
-        return joined & (uniform(F.col("person"), "silence", month_no) < silence_hazard(world, start, month_no))
-
-    return F.get(F.filter(months, falls_silent), F.lit(0))
-
-
-def _endings(world: World, start: date) -> list[Column]:
-    person, silent_month = F.col("person"), F.col("silent_month")
-    day = between(uniform(person, "silent_day"), F.lit(0), F.lit(27)).cast("int")
-    silent_from = F.greatest(F.date_add(month_start(start, silent_month), day), F.col("activation_date"))
-    leaves = silent_month.isNotNull() & (uniform(person, "leaves") < world.silence.leaves_share)
-    ported = uniform(person, "ports_out") < 0.5
-    return [
-        F.when(silent_month.isNull(), F.lit(NEVER)).otherwise(silent_from).alias("silent_from"),
-        F.when(leaves, silent_month + F.lit(1)).alias("leaving_month"),
-        F.when(leaves, F.when(ported, F.lit("ported_out")).otherwise(F.lit("cancelled"))).alias("leaving_status"),
-    ]
+def _endings(
+    traits: dict[str, np.ndarray], silent_month: np.ndarray, world: World, start: int
+) -> dict[str, np.ndarray]:
+    """First silent day, day of leaving and how. Part of the silent leave in the month after."""
+    person, strikes = traits["person"], silent_month != NEVER
+    month = np.where(strikes, silent_month, 0)
+    from_hazard = np.maximum(month_begins(month) + between(uniform(person, "silent_day"), 0, 27), traits["activation"])
+    leaves = strikes & happens(person, "leaves", world.silence.leaves_share)
+    leaving_day = month_begins(month + 1) + between(uniform(person, "leaving_day"), 0, 27)
+    left_on = np.where(leaves, leaving_day, traits["left_on"])
+    return {
+        "silent_month": silent_month,
+        "silent_from": np.where(strikes, from_hazard, traits["left_on"]),
+        "left_on": left_on,
+        "leaving_no": happens(person, "ports_out", 0.5) & ~traits["hands_over"],
+    }

@@ -1,148 +1,51 @@
-"""The parameters of the simulated world, read from conf/simulation.yaml."""
+"""The simulated world as conf/simulation.yaml describes it: every planted number, checked when it is read."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from visitgrain.catalogue.yaml_file import Strict, parse
-from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, EVENT_TYPES
+from visitgrain.errors import suggestion
+from visitgrain.simulation.behaviour import Bot, Campaign, Placement, Script, Step
+from visitgrain.simulation.parameters import (
+    Billing,
+    CouponHunters,
+    Devices,
+    Dirt,
+    Holdings,
+    Numbers,
+    Population,
+    Product,
+    Release,
+    Rhythm,
+    Season,
+    Share,
+    Sharing,
+    Silence,
+    Weights,
+)
+from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS, ENTRY_SOURCES, ORDER_CHANNELS, ORDER_STATUSES
 
 WORLD_FILE = Path(__file__).parents[2] / "conf" / "simulation.yaml"
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Weights = Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
-
-
-class Population(Strict):
-    """Who is there, how often they come, and with which devices."""
-
-    e_channel_share: Share
-    visits_per_month: Positive
-    visits_spread: Positive
-    visits_per_day_most: int = Field(ge=1, le=20)
-    joiners_share: Share
-    joining_days: int = Field(ge=1)
-    tenure_days: int = Field(ge=1)
-    areas: tuple[str, ...] = Field(min_length=1)
-    second_device_share: Share
-    shared_device_share: Share
-    borrowed_visit_share: Share
-    kiosk_visit_share: Share
-    pushes_per_day: Share
-    bot_share: Share
-    bot_day_share: Share
-
-
-class Rhythm(Strict):
-    """Relative frequency of visits by local weekday (Monday first) and hour."""
-
-    weekdays: tuple[Positive, ...] = Field(min_length=7, max_length=7)
-    hours: tuple[Positive, ...] = Field(min_length=24, max_length=24)
-
-
-class Silence(Strict):
-    """Log-odds of falling silent in a month: `base` plus the weights of the drivers that hold."""
-
-    base: float
-    contract_ends: float
-    over_quota: float
-    new_customer: float
-    few_sticky_services: float
-    leaves_share: Share
-
-
-class Dirt(Strict):
-    """Shares of events that are delivered late, twice, in conflict or broken."""
-
-    duplicate: Share
-    conflicting: Share
-    malformed: Share
-    late: Share
-    too_late: Share
-
-    @property
-    def copies(self) -> dict[str, float]:
-        """Kinds of rows that come on top of the good ones."""
-        return {"duplicate": self.duplicate, "conflicting": self.conflicting, "malformed": self.malformed}
-
-
-class Product(Strict):
-    """One row of `products`; `weight` is the share of subscribers on a plan."""
-
-    product_id: str
-    name: str
-    business: Literal[BUSINESSES]
-    price_fen: int = Field(ge=0)
-    tier: str
-    stickiness: Share
-    capacity: int | None = None
-    quota_mb: int | None = None
-    weight: float = 0
-
-
-class Step(Strict):
-    """One step of a script. Kept if its draw, uniform on [0, 1), falls into `when`."""
-
-    event: Literal[EVENT_TYPES]
-    page: str | None = None
-    touchpoint: str | None = None
-    about: Literal["nothing", "business", "product"] = "nothing"
-    step_no: int | None = None
-    points: tuple[int, int] | None = None
-    prop: str | None = None
-    value: str | None = None
-    between: tuple[int, int] | None = None
-    when: tuple[Share, Share] = (0.0, 1.0)
-    draw: str | None = None
-    gate: bool = False
-
-    @model_validator(mode="after")
-    def _prop_has_one_value(self) -> Step:
-        given = (self.value is not None) + (self.between is not None)
-        if given != (self.prop is not None):
-            raise ValueError("a prop needs either `value` or `between`, and they need a prop")
-        return self
-
-
-class Script(Strict):
-    """What a visit of one kind does."""
-
-    weight: Positive
-    pace_s: Positive
-    business: Weights
-    steps: tuple[Step, ...] = Field(min_length=2)
-    needs_login: bool = True
-
-    @model_validator(mode="after")
-    def _begins_and_logs_in(self) -> Script:
-        if self.steps[0].event != "launch" or self.steps[0].when != (0.0, 1.0):
-            raise ValueError("the first step must be a launch that always happens")
-        if [step.event for step in self.steps].count("login") != 1:
-            raise ValueError("exactly one step must be a login")
-        unknown = sorted(set(self.business) - set(BUSINESSES))
-        if unknown:
-            raise ValueError(f"unknown business {unknown[0]!r}; allowed: {', '.join(BUSINESSES)}")
-        return self
-
-
-class Bot(Strict):
-    """A script that reads pages at a rate no person reaches."""
-
-    pages: int = Field(ge=1, le=900)
-    pace_s: Positive
-    user_agent: str
+LOGINS = ("remembered", "login", "anonymous")
+SOURCES = tuple(source for source in ENTRY_SOURCES if source != "share")  # who comes from a share follows a sharer
 
 
 class World(Strict):
     """Everything that shapes a simulated feed besides its size, span and seed."""
 
     population: Population
+    numbers: Numbers
+    holdings: Holdings
+    billing: Billing
+    devices: Devices
+    coupon_hunters: CouponHunters
+    sharing: Sharing
     rhythm: Rhythm
+    seasons: dict[str, Season]
     silence: Silence
     channels: Weights
     sources: Weights
@@ -153,32 +56,73 @@ class World(Strict):
     dirt: Dirt
     offline_orders_per_month: Share
     offline_channels: Weights
+    paid_statuses: Weights
     topup_amounts: tuple[int, ...] = Field(min_length=1)
-    releases: dict[str, date] = Field(min_length=1)
+    releases: tuple[Release, ...] = Field(min_length=1)
     products: tuple[Product, ...]
+    placements: dict[str, Placement]
+    campaigns: dict[str, Campaign] = Field(min_length=1)
     scripts: dict[str, Script] = Field(min_length=1)
     push: Step
     bot: Bot
 
     @model_validator(mode="after")
     def _names_exist(self) -> World:
-        known = {"channels": CHANNELS, "sources": ENTRY_SOURCES, "logins": ("remembered", "login", "anonymous")}
-        for field, allowed in known.items():
-            for name in getattr(self, field):
-                if name not in allowed:
-                    raise ValueError(f"{field}: unknown name {name!r}; allowed: {', '.join(allowed)}")
-        sold = {product.business for product in self.products}
+        for place, name, allowed in self._references():
+            if name not in allowed:
+                names = sorted(allowed)
+                raise ValueError(
+                    f"{place}: unknown name {name!r}; allowed: {', '.join(allowed)}{suggestion(name, names)}"
+                )
+        sold = {product.business for product in self.products if not product.campaign_only}
         for name, script in self.scripts.items():
             about_product = any(step.about == "product" for step in script.steps)
             if about_product and not set(script.business) <= sold:
                 raise ValueError(f"scripts.{name}: no product of business {sorted(set(script.business) - sold)[0]!r}")
         if not any(plan.weight for plan in self.plans):
             raise ValueError("products: no plan has a weight, so nobody could hold one")
+        if not any(script.weight for script in self.scripts.values()):
+            raise ValueError("scripts: none has a weight, so no visit could be of any kind")
+        for name, campaign in self.campaigns.items():
+            if not self.product(campaign.product).campaign_only:
+                raise ValueError(f"campaigns.{name}: product {campaign.product!r} must be `campaign_only: true`")
         return self
+
+    def _references(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Every name that must be known: its place in the file, the name, and the names that are allowed there."""
+        closed = {
+            "channels": CHANNELS,
+            "sources": SOURCES,
+            "logins": LOGINS,
+            "offline_channels": ORDER_CHANNELS,
+            "paid_statuses": ORDER_STATUSES,
+        }
+        for field, allowed in closed.items():
+            yield from ((field, name, allowed) for name in getattr(self, field))
+        products = tuple(product.product_id for product in self.products)
+        scripts, placements = tuple(self.scripts), tuple(self.placements)
+        yield "coupon_hunters.script", self.coupon_hunters.script, scripts
+        for name, season in self.seasons.items():
+            yield from ((f"seasons.{name}.scripts", script, scripts) for script in season.scripts)
+        for name, placement in self.placements.items():
+            yield from ((f"placements.{name}.attraction", product, products) for product in placement.attraction)
+        for name, campaign in self.campaigns.items():
+            yield f"campaigns.{name}.product", campaign.product, products
+            yield f"campaigns.{name}.script", campaign.script, scripts
+        for name, script in self.scripts.items():
+            yield from ((f"scripts.{name}", step.placement, placements) for step in script.steps if step.placement)
 
     @property
     def plans(self) -> tuple[Product, ...]:
-        return tuple(product for product in self.products if product.business == "plan")
+        """What a subscriber can hold."""
+        return tuple(p for p in self.products if p.business == "plan" and not p.campaign_only)
+
+    @property
+    def operating_systems(self) -> tuple[str, ...]:
+        return (*self.devices.phones, *self.devices.desktops)
+
+    def product(self, product_id: str) -> Product:
+        return next(product for product in self.products if product.product_id == product_id)
 
     @property
     def offers(self) -> tuple[tuple[str, Product | None], ...]:
@@ -189,10 +133,18 @@ class World(Strict):
             *((business, None) for business in BUSINESSES if business not in sold),
         )
 
+    @property
+    def offered_products(self) -> list[str | None]:
+        """Product of each offer."""
+        return [product.product_id if product else None for _, product in self.offers]
+
     def offer_weights(self, script: Script) -> list[float]:
         """Weight of each offer in `script`: that of its business, shared equally by the offers of the business."""
-        businesses = [business for business, _ in self.offers]
-        return [script.business.get(business, 0.0) / businesses.count(business) for business in businesses]
+        open_to_all = [None if product and product.campaign_only else business for business, product in self.offers]
+        return [
+            script.business.get(business, 0.0) / open_to_all.count(business) if business else 0.0
+            for business in open_to_all
+        ]
 
 
 def load_world(path: Path = WORLD_FILE) -> World:
