@@ -35,26 +35,26 @@ def main() -> None:
     parser.add_argument("--late", type=float, default=0.001, help="share of a day's events that come two days late")
     arguments = parser.parse_args()
     files = data.events_files(FOLDER, arguments.millions)
-    by_day, at_once = (_empty_lake(name) for name in ("increments", "at-once"))
+    by_day, at_once = (empty_lake(name) for name in ("increments", "at-once"))
     seconds: list[float] = []
     for day in product.SPAN.days():
         _give(by_day, files, day, late=arguments.late)
-        with _timed(f"{day}") as took:
+        with timed(f"{day}") as took:
             run_pipeline(daily.PIPELINE, Span(day, day), by_day)
         seconds += took
     _give(by_day, files, None, late=arguments.late)
     run_pipeline(daily.PIPELINE, Span(product.SPAN.end, product.SPAN.end), by_day)
     _give(at_once, files, None, late=1.0)
-    with _timed("the month at once") as took:
+    with timed("the month at once") as took:
         run_pipeline(daily.PIPELINE, product.SPAN, at_once)
-    with _timed("the month at once, again") as took:
+    with timed("the month at once, again") as took:
         run_pipeline(daily.PIPELINE, product.SPAN, at_once)
     tenth, last = median(seconds[8:11]), median(seconds[-3:])
     print(f"day 10: {tenth:.1f} s, last days: {last:.1f} s, {last / took[0]:.0%} of the month at once")
     print(f"visits are {'the same' if _contents(by_day) == _contents(at_once) else 'NOT THE SAME'}")
 
 
-def _empty_lake(name: str) -> Context:
+def empty_lake(name: str) -> Context:
     folder = FOLDER / f"lake-{name}"
     shutil.rmtree(folder, ignore_errors=True)
     return product.open_lake(folder)
@@ -71,7 +71,7 @@ def _give(context: Context, files: Path, day: date | None, *, late: float) -> No
 
 
 @contextmanager
-def _timed(label: str) -> Iterator[list[float]]:
+def timed(label: str) -> Iterator[list[float]]:
     """Wall seconds, one item, once the block has ended."""
     took: list[float] = []
     with measured(os.getpid()) as usage:
