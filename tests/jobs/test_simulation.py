@@ -15,7 +15,7 @@ from visitgrain.simulation.world import load_world
 from visitgrain.tables.inputs import EVENTS, ORDERS, PRODUCTS, SUBSCRIBER_MONTH
 
 START, END = date(2025, 3, 3), date(2025, 3, 30)  # four whole weeks from a Monday
-ADDED_BY_INGEST = {"event_date", "order_date", "source", "load_id", "exclusion"}
+ADDED_BY_INGEST = {"event_date", "order_date", "source", "load_id", "exclusion", "rescued", "clock_skew_s"}
 TABLES = ("events", "subscriber_month", "orders", "products", "_truth/events", "_truth/hazards")
 
 

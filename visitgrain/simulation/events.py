@@ -17,7 +17,7 @@ SEQ_PER_DAY = 1_000_000  # the device's counter: day, slot, position
 SEQ_PER_SLOT = 1_000
 CAMPAIGN_SOURCES = ("push", "sms", "ad")
 # What ingest adds; a feed has none of it.
-ADDED_BY_INGEST = ("event_date", "order_date", "source", "load_id", "exclusion")
+ADDED_BY_INGEST = ("event_date", "order_date", "source", "load_id", "exclusion", "rescued", "clock_skew_s")
 CARRIED = (
     "visit",
     "offer_no",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +10,7 @@ from datetime import date
 from pyspark.sql import Row
 
 from visitgrain.errors import GateRefused
-from visitgrain.sources.mapping import REASON, RULE
+from visitgrain.sources.mapping import NOTES, REASON, RULE
 from visitgrain.sources.settling import DUPLICATE_KEY, OUTCOME, STORED
 
 
@@ -17,12 +18,14 @@ from visitgrain.sources.settling import DUPLICATE_KEY, OUTCOME, STORED
 class TableResult:
     """`outcomes` counts every row read once.
 
-    kept, late, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>.
+    kept, late, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>. `notes` counts good rows
+    by what was noticed about them: rescued (fields that nobody reads), skewed (device clock), excluded:<why>.
     """
 
     table: str
     rows_read: int
     outcomes: dict[str, int]
+    notes: dict[str, int] = field(default_factory=dict)
     version: int | None = None
     content_hash: str | None = None
     days: tuple[date, date] | None = None
@@ -59,6 +62,19 @@ def fates(counts: Iterable[Row]) -> dict[str, int]:
         if name:
             named[name] = named.get(name, 0) + row["rows"]
     return named
+
+
+def noticed(counts: Iterable[Row]) -> dict[str, int]:
+    """Notes by name, none with zero rows, from rows of `counted`."""
+    named: Counter[str] = Counter()
+    for row in counts:
+        if row[RULE] or row[REASON]:
+            continue
+        found = row.asDict()
+        named.update({note: found.get(note, 0) for note in NOTES})
+        if why := found.get("exclusion"):
+            named[f"excluded:{why}"] += row["rows"]
+    return {note: rows for note, rows in sorted(named.items()) if rows}
 
 
 def settled_outcomes(counts: Iterable[Row]) -> Mapping[str, int]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from pathlib import Path
 
 from visitgrain.catalogue.source import Source
@@ -20,7 +22,12 @@ from visitgrain.sources.streams import open_stream
 
 csv.field_size_limit(4 * MAX_RECORD)
 
-Fields = Sequence[str | None]
+MAX_FIELD = 1 << 16  # bytes of UTF-8; a record with a longer field is refused with reason `size`
+MAX_FIELDS = 1_000  # keys of a JSON object
+MAX_DEPTH = 100  # of its nesting
+
+Rescued = dict[str, str]
+Fields = Sequence["str | Rescued | None"]  # the wanted fields and, last, the rescued ones
 Parser = Callable[[list[str]], list["Fields | str"]]  # a str = the reason why the record is refused
 
 
@@ -94,23 +101,71 @@ def _first(blocks: Iterator[list[Record]]) -> Iterator[list[Record]]:
             return
 
 
-def parser(layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> Parser:
-    """A function from the texts of a block to the `wanted` fields of each, missing ones None."""
+@dataclass(frozen=True)
+class Wanted:
+    """The fields to take by name. All others that are neither `known` nor `ignored` (globs) are rescued.
+
+    `known` None = nothing is rescued. A text's groups never are: whoever wrote the pattern named them.
+    """
+
+    names: tuple[str, ...]
+    known: frozenset[str] | None = None
+    ignored: tuple[str, ...] = ()
+
+    def rescued(self, names: Iterable[str]) -> list[str]:
+        if self.known is None:
+            return []
+        unknown = [name for name in names if name not in self.known]
+        return [name for name in unknown if not is_ignored(name, self.ignored)]
+
+
+@lru_cache(maxsize=10_000)
+def is_ignored(name: str, ignored: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in ignored)
+
+
+def parser(layout: Layout, columns: Sequence[str], wanted: Wanted) -> Parser:
+    """A function from the texts of a block to the wanted fields of each, missing ones None, and the rescued ones."""
     if layout.format == "json":
-        return lambda texts: [_json_fields(text, wanted, layout.nulls) for text in texts]
-    places = [columns.index(name) if name in columns else None for name in wanted]
+        return _limited(lambda texts: [_json_fields(text, wanted, layout.nulls) for text in texts])
     if layout.format == "csv":
-        return lambda texts: [_picked(row, len(columns), places, layout.nulls) for row in _csv_rows(texts, layout)]
+        places = [columns.index(name) if name in columns else None for name in wanted.names]
+        others = [(name, columns.index(name)) for name in wanted.rescued(columns)]
+        pick = partial(_picked, width=len(columns), places=places, others=others, nulls=layout.nulls)
+        return _limited(lambda texts: list(map(pick, _csv_rows(texts, layout))))
     compiled = re.compile(layout.pattern or "")
-    return lambda texts: [_matched(compiled.fullmatch(text), wanted, layout.nulls) for text in texts]
+    return _limited(lambda texts: [_matched(compiled.fullmatch(text), wanted.names, layout.nulls) for text in texts])
 
 
-def _picked(row: list[str] | str, width: int, places: list[int | None], nulls: frozenset[str]) -> Fields | str:
+def _limited(parse: Parser) -> Parser:
+    """Refuses records with a field that is too long. Short records, nearly all, cost a look at their length."""
+
+    def parsed(texts: list[str]) -> list[Fields | str]:
+        found = parse(texts)
+        for n in [n for n, text in enumerate(texts) if 4 * len(text) > MAX_FIELD and not isinstance(found[n], str)]:
+            *fields, rescued = found[n]
+            values = [*fields, *(rescued or {}).values()]  # type: ignore[union-attr]
+            if any(len(str(value).encode()) > MAX_FIELD for value in values if value):
+                found[n] = "size"
+        return found
+
+    return parsed
+
+
+def _picked(
+    row: list[str] | str,
+    *,
+    width: int,
+    places: list[int | None],
+    others: list[tuple[str, int]],
+    nulls: frozenset[str],
+) -> Fields | str:
     if isinstance(row, str):
         return row
     if len(row) != width:
         return "columns"
-    return [None if place is None or row[place] in nulls else row[place] for place in places]
+    fields = [None if place is None or row[place] in nulls else row[place] for place in places]
+    return [*fields, {name: row[place] for name, place in others if row[place] not in nulls} or None]
 
 
 def _csv_rows(texts: list[str], layout: Layout) -> list[list[str] | str]:
@@ -140,18 +195,20 @@ def _matched(match: re.Match[str] | None, wanted: Sequence[str], nulls: frozense
     if match is None:
         return "pattern"
     found = match.groupdict()
-    return [None if found.get(name) in nulls else found.get(name) for name in wanted]
+    return [*(None if found.get(name) in nulls else found.get(name) for name in wanted), None]
 
 
-def _json_fields(text: str, wanted: Sequence[str], nulls: frozenset[str]) -> Fields | str:
+def _json_fields(text: str, wanted: Wanted, nulls: frozenset[str]) -> Fields | str:
     try:
         found = _loads(text)
     except _Unreadable as error:
         return error.reason
-    fields = [_json_text(found.get(name)) for name in wanted]
-    if "\\u" in text and any(field and not _encodable(field) for field in fields):
+    fields = [_json_text(found.get(name)) for name in wanted.names]
+    others = {name: _json_text(found[name]) for name in wanted.rescued(found)}
+    if "\\u" in text and any(field and not _encodable(field) for field in [*fields, *others, *others.values()]):
         return "encoding"
-    return [None if field in nulls else field for field in fields]
+    rescued = {name: value for name, value in others.items() if value is not None and value not in nulls}
+    return [*(None if field in nulls else field for field in fields), rescued or None]
 
 
 class _Unreadable(Exception):
@@ -172,7 +229,18 @@ def _loads(text: str) -> dict[str, object]:
         raise _Unreadable("json") from None
     if not isinstance(found, dict):
         raise _Unreadable("json")
+    if len(found) > MAX_FIELDS or (text.count("{") + text.count("[") > MAX_DEPTH and _depth(found) > MAX_DEPTH):
+        raise _Unreadable("size")
     return found
+
+
+def _depth(value: object) -> int:
+    """Levels of nesting, without recursion."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def _keys(texts: list[str]) -> list[str]:
@@ -197,9 +265,9 @@ def _json_text(value: object) -> str | None:
 
 
 def _encodable(text: str) -> bool:
-    """False for half of a surrogate pair, which no table can hold."""
+    """False for half of a surrogate pair, which no table can hold, and for NUL."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in text

@@ -1,7 +1,8 @@
 """Several rows of one key: which one stands. Exact, across runs, and the same whatever came first.
 
 * events, campaign_exposures: the earliest received; ties by payload hash. Another payload under the same id is a
-  conflict: the loser of an event is kept in `conflicting_events`.
+  conflict: the loser of an event is kept in `conflicting_events`. What ingest itself noted about an event (exclusion,
+  rescued fields, clock skew) is no payload; it only breaks ties.
 * orders: the furthest status, so that a late `created` never undoes `paid`; ties by payload hash. The others are
   superseded.
 * snapshots (subscriber_month, products, campaign_audiences): a new delivery replaces the row of its key; a delivery
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, Window, functions as F
 
-from visitgrain.catalogue.source import GENERATED
+from visitgrain.catalogue.source import ANNOTATIONS, GENERATED
 from visitgrain.tables import Table
 
 KEPT, DUPLICATE, CONFLICTING, SUPERSEDED, DUPLICATE_KEY = (
@@ -28,7 +29,7 @@ OUTCOME, STORED, PAYLOAD_HASH = "_outcome", "_stored", "_content_hash"
 NEWEST = ("subscriber_month", "products", "campaign_audiences")
 _STATUS_ORDER = {"created": 0, "failed": 1, "paid": 2, "fulfilled": 3, "cancelled": 4}
 # A re-sent event differs in these only: it is the same event.
-_NOT_PAYLOAD = (*GENERATED, "received_time")
+_NOT_PAYLOAD = (*GENERATED, *ANNOTATIONS, "received_time")
 
 
 def payload(table: Table, *, without: str | None = None) -> Column:
@@ -59,7 +60,8 @@ def contested(new: DataFrame, stored: DataFrame | None, hashes: DataFrame, table
 
 
 def _first(rows: DataFrame, table: Table) -> DataFrame:
-    order = [*_rank(table), F.col(PAYLOAD_HASH), F.col(STORED).desc()]
+    notes = F.to_json(F.struct("source", *(name for name in ANNOTATIONS if name in table.column_names)))
+    order = [*_rank(table), F.col(PAYLOAD_HASH), notes, F.col(STORED).desc()]
     of_key = Window.partitionBy(*table.key).orderBy(*order)
     of_payload = Window.partitionBy(*table.key, PAYLOAD_HASH).orderBy(*order)
     losing = CONFLICTING if table.name == "events" else SUPERSEDED

@@ -11,7 +11,7 @@ import pytest
 
 from visitgrain.errors import GateRefused
 from visitgrain.sources.records import MAX_RECORD
-from visitgrain.sources.rows import Layout, body, columns_of, parser
+from visitgrain.sources.rows import MAX_FIELD, Layout, Wanted, body, columns_of, parser
 
 CSV = Layout("csv", "utf-8", ",", '"', (), None, frozenset({""}))
 JSON = Layout("json", "utf-8", ",", None, (), None, frozenset())
@@ -20,9 +20,13 @@ JSON = Layout("json", "utf-8", ",", None, (), None, frozenset())
 def read(path: Path, layout: Layout) -> list[tuple]:
     """(offset, fields or reason) of every record."""
     columns = columns_of(path, layout) or []
-    parse = parser(layout, columns, columns)
+    parse = parser(layout, columns, Wanted(tuple(columns)))
     found = (record for block in body(path, layout) for record in block)
-    return [(record.offset, record.reason or parse([record.text])[0]) for record in found]
+    return [(record.offset, record.reason or _without_rescued(parse([record.text])[0])) for record in found]
+
+
+def _without_rescued(fields):
+    return fields if isinstance(fields, str) else fields[:-1]
 
 
 def csv_of(tmp_path: Path, data: bytes, layout: Layout = CSV, name: str = "a.csv") -> list[tuple]:
@@ -93,6 +97,51 @@ def test_duplicate_header_names_are_refused(tmp_path: Path) -> None:
 def test_json(tmp_path: Path, line: bytes, expected: object) -> None:
     first = b'{"a":"0"}\n'
     assert csv_of(tmp_path, first + line + b"\n", JSON, "a.json") == [(0, ["0"]), (10, expected)]
+
+
+OPTIONS = [
+    # case, layout, columns, known fields, ignored globs, record, the one wanted field, the rescued ones
+    ("csv", CSV, ["a", "new", "x_1"], {"a"}, ("x_*",), "1,2,3", "1", {"new": "2"}),
+    ("csv: missing values are left out", CSV, ["a", "new"], {"a"}, (), "1,", "1", None),
+    ("csv: read by another table", CSV, ["a", "b"], {"a", "b"}, (), "1,2", "1", None),
+    (
+        "json",
+        JSON,
+        [],
+        {"a"},
+        (),
+        '{"a":1,"z":{"k":[1]},"new":true,"none":null}',
+        "1",
+        {"new": "true", "z": '{"k": ["1"]}'},
+    ),
+    ("json: all is ignored", JSON, [], None, ("*",), '{"a":1,"new":2}', "1", None),
+]
+
+
+@pytest.mark.parametrize(("case", "layout", "columns", "known", "ignored", "text", "field", "rescued"), OPTIONS)
+def test_fields_that_nobody_reads_are_rescued(case, layout, columns, known, ignored, text, field, rescued) -> None:
+    wanted = Wanted(("a",), None if known is None else frozenset(known), ignored)
+    assert parser(layout, columns, wanted)([text]) == [[field, rescued]]
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "expected"),
+    [
+        (JSON, '{"a":"' + "x" * MAX_FIELD + '"}', ["x" * MAX_FIELD]),
+        (JSON, '{"a":"' + "x" * (MAX_FIELD + 1) + '"}', "size"),
+        (JSON, '{"a":"' + "套" * (MAX_FIELD // 3 + 1) + '"}', "size"),  # three bytes each
+        (CSV, "x" * (MAX_FIELD + 1), "size"),
+        (JSON, "{" + ",".join(f'"k{n}":1' for n in range(1_001)) + "}", "size"),
+        (JSON, '{"a":' + "[" * 99 + "]" * 99 + "}", ["[" * 99 + "]" * 99]),
+        (JSON, '{"a":' + "[" * 100 + "]" * 100 + "}", "size"),
+        (JSON, '{"a":"' + "[" * 200 + '"}', ["[" * 200]),  # brackets in a text are no nesting
+        (JSON, '{"a":"\\u0000"}', "encoding"),
+    ],
+    ids=["64 KiB", "over 64 KiB", "wide characters", "csv", "1,001 keys", "depth 100", "depth 101", "brackets", "NUL"],
+)
+def test_limits_of_a_record(layout, text, expected) -> None:
+    [found] = parser(layout, ["a"], Wanted(("a",)))([text])
+    assert _without_rescued(found) == expected
 
 
 def test_pattern(tmp_path: Path) -> None:

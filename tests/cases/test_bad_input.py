@@ -1,0 +1,295 @@
+"""Cases C1-C11 and C15-C17: what becomes of each kind of bad input. All files went through ingest once (`dirty`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from pyspark.sql import functions as F
+
+from tests.cases.bad_files import MONTHS, NO_NUMBER, SAME_NUMBER
+from tests.cases.dirty_feeds import COLUMNS, csv_row, json_row
+from visitgrain.catalogue.expression import parse
+from visitgrain.catalogue.source_functions import SOURCE_DIALECT
+from visitgrain.expressions.compile import compiled
+from visitgrain.expressions.typed import Scope, Sort, Typed
+from visitgrain.tables.inputs import SUBSCRIBER_MONTH
+
+HEAD = len(COLUMNS) + 1  # bytes of the header of a CSV file
+NOON = datetime(2026, 3, 1, 4, tzinfo=UTC)  # 12:00 in Shanghai
+
+
+def refusal(dirty, feed: str, file: str) -> str:
+    [found] = [text for text in dirty.results[feed].refused if text.startswith(f"{file}:")]
+    return found
+
+
+def outcomes(dirty, feed: str, table: str = "events") -> dict[str, int]:
+    return next(part.outcomes for part in dirty.results[feed].tables if part.table == table)
+
+
+def local(row, name: str = "event_time") -> datetime:
+    return row[name].astimezone(UTC)
+
+
+def test_c01_truncated_gzip(dirty):
+    """The good part is kept; the rest is one refused row at the byte where the text ends."""
+    assert dirty.ids("c01_zipped") == [f"c01_zipped_{n}" for n in range(5)]
+    end = HEAD + sum(len(csv_row(f"c01_zipped_{n}")) + 1 for n in range(5))
+    assert dirty.reasons("csv_feed", "events/c01_truncated.csv.gz") == [(end, "truncated")]
+
+
+def test_c01_truncated_last_line_of_json(dirty):
+    assert dirty.ids("c01_json") == ["c01_json"]
+    assert dirty.reasons("json_feed", "c01.jsonl") == [(len(json_row("c01_json")) + 1, "json")]
+
+
+def test_c01_empty_file(dirty):
+    assert "events/c01_empty.csv" in dirty.results["csv_feed"].files
+    assert dirty.reasons("csv_feed", "events/c01_empty.csv") == []
+
+
+def test_c01_blank_lines_are_counted(dirty):
+    """Three in the file of newlines; in the text feed an empty one and one with a tab."""
+    assert outcomes(dirty, "csv_feed")["filtered:blank_line"] == 3
+    assert outcomes(dirty, "text_feed")["filtered:blank_line"] == 2
+
+
+def test_c02_wrong_type(dirty):
+    assert dirty.reasons("json_feed", "c02.jsonl") == [(len(json_row("c02_a", step=1)) + 1, "type:step_no")]
+    assert [(id_, dirty.events[id_].step_no) for id_ in dirty.ids("c02")] == [("c02_a", 1), ("c02_c", 3)]
+
+
+@pytest.mark.parametrize(
+    ("id_", "rescued"),
+    [
+        ("c03_csv_new", {"tier": "gold"}),  # internal_* is ignored
+        ("c03_csv_empty", None),
+        ("c03_json", {"nested": '{"b": [true, null]}', "tier": "gold"}),
+        ("c03_json_old", None),
+        ("c03_parquet", {"nested": '{"b":1}', "tier": "gold", "when": "2026-03-01 10:00:00"}),
+        ("c03_parquet_empty", None),
+    ],
+)
+def test_c03_unknown_fields_are_kept(dirty, id_, rescued):
+    assert dirty.events[id_].rescued == rescued
+
+
+def test_c03_unknown_fields_are_counted(dirty):
+    notes = {feed: result.tables[0].notes for feed, result in dirty.results.items()}
+    assert {feed: found.get("rescued") for feed, found in notes.items()} == {
+        "csv_feed": 1,
+        "json_feed": 1,
+        "text_feed": None,
+        "parquet_feed": 1,
+    }
+    assert dirty.results["csv_feed"].unread == ("tier",)
+    assert dirty.results["parquet_feed"].unread == ("nested", "tier", "when")
+    assert {"nested", "tier"} <= set(dirty.results["json_feed"].unread)
+
+
+def test_c04_missing_column(dirty):
+    assert "'device' (read by events.device_id)" in refusal(dirty, "csv_feed", "events/c04_missing.csv")
+
+
+def test_c04_renamed_column(dirty):
+    text = refusal(dirty, "csv_feed", "events/c04_renamed.csv")
+    assert "it lacks 1 of the 10 columns read" in text
+    assert "'device' (read by events.device_id); did you mean 'devise'?" in text
+    assert dirty.ids("c04_renamed") == []
+
+
+def test_c04_reordered_columns_are_read_by_name(dirty):
+    row = dirty.events["c04_reordered"]
+    assert (row.device_id, row.event_type, row.page) == ("d1", "click", "/")
+
+
+def test_c05_no_header_says_no_value(dirty):
+    text = refusal(dirty, "csv_feed", "events/c05_no_header.csv")
+    assert "does it lack its header?" in text
+    assert "13912345678" not in text
+
+
+def test_c05_duplicate_column_names(dirty):
+    assert "duplicate column names in the header: page" in refusal(dirty, "csv_feed", "events/c05_twice.csv")
+
+
+def test_c05_header_only(dirty):
+    assert "events/c05_header_only.csv" in dirty.results["csv_feed"].files
+    assert dirty.reasons("csv_feed", "events/c05_header_only.csv") == []
+
+
+@pytest.mark.parametrize("id_", ["c05_bom", "c05_crlf", "c05_crlf_2"])
+def test_c05_byte_order_mark_and_crlf(dirty, id_):
+    row = dirty.events[id_]
+    assert (row.event_id, row.page, row.amount_fen) == (id_, "/", None)
+
+
+@pytest.mark.parametrize(("id_", "page"), [("c05_emoji", "/😀"), ("c05_chinese", "/套餐")])
+def test_c05_text_is_decoded_right(dirty, id_, page):
+    """GBK in a UTF-8 feed, NUL and lone surrogates are in `labelled`: all refused as `encoding`.
+
+    GBK where the mapping says so: tests/unit/sources/test_records.py.
+    """
+    assert dirty.events[id_].page == page
+
+
+def test_c06_quotes_line_ends_delimiters(dirty):
+    assert {id_: dirty.events[id_].page for id_ in dirty.ids("c06")} == {
+        "c06_after": "/",
+        "c06_delimiter": "/a,b",
+        "c06_line_end": "/a\n\nb",
+        "c06_quote": '/say "hi"',
+    }
+    assert dirty.reasons("csv_feed", "events/c06.csv") == []
+
+
+def test_c07_one_canonical_number(dirty):
+    subscribers = {dirty.events[f"c07_same_{n}"].subscriber_id for n in range(len(SAME_NUMBER))}
+    assert len(subscribers) == 1
+    assert subscribers != {None}
+    assert dirty.events["c07_missing"].subscriber_id is None
+
+
+def test_c07_no_number_is_refused_without_printing_it(dirty):
+    refused = dirty.reasons("csv_feed", "events/c07.csv")
+    assert [reason for _, reason in refused] == ["msisdn"] * len(NO_NUMBER)
+    assert dirty.ids("c07_none") == []
+
+
+def months(dirty) -> list[tuple]:
+    """arpu, data and messages of all months that were kept."""
+    rows = dirty.context.lake.read(SUBSCRIBER_MONTH).collect()
+    return sorted(((r.arpu_fen, r.dou_mb, r.sms_count) for r in rows), key=str)
+
+
+def test_c08_numbers_are_exact_or_refused(dirty):
+    """NaN, infinity, 1e400 and what overflows is refused; -0.0 is 0; 30 digits round once; a bill may be negative."""
+    reasons = [reason for _, reason in dirty.reasons("csv_feed", "months/c08.csv")]
+    assert reasons == ["type:arpu_fen", "type:dou_mb", "type:arpu_fen", "type:sms_count", "type:sms_count"]
+    assert len(MONTHS) - len(reasons) == 4
+    kept = months(dirty)
+    assert kept == sorted([(100, 0.0, 1), (12, 1.0, 1), (-1234, 1.0, 1), (None, None, None), (1000, 1.0, 1)], key=str)
+    assert str(next(dou for arpu, dou, _ in kept if arpu == 100)) == "0.0"
+
+
+def test_c08_nan_of_parquet_is_missing(dirty):
+    assert dirty.events["c08_nan"].amount_fen is None
+
+
+def test_c09_times(dirty):
+    """A time without offset is one of the zone of the source."""
+    found = {id_: local(dirty.events[id_]) for id_ in dirty.ids("c09")}
+    assert found == {
+        "c09_2000": datetime(2000, 1, 1, tzinfo=UTC),
+        "c09_leap": datetime(2024, 2, 29, 2, tzinfo=UTC),
+        "c09_no_offset": datetime(2026, 2, 28, 16, 30, tzinfo=UTC),
+        "c09_offset": datetime(2026, 3, 1, 0, 30, tzinfo=UTC),
+        "c09_wrong_device": datetime(2026, 3, 1, 3, 59, 55, tzinfo=UTC),  # 274 years ahead: only the difference counts
+    }
+
+
+def test_c09_impossible_times(dirty):
+    reasons = [reason for _, reason in dirty.reasons("csv_feed", "events/c09.csv")]
+    assert reasons == [
+        "type:event_time",  # 29 February 2025
+        "type:event_time",  # 24:00
+        "range:event_time",  # 1970
+        "range:event_time",  # 9999
+    ]
+
+
+def test_c09_wrong_unit(dirty):
+    """Seconds and microseconds taken for milliseconds are in 1970 and in 58133, a number beyond all times is none."""
+    reasons = [reason for _, reason in dirty.reasons("json_feed", "c09.jsonl")]
+    assert reasons == ["range:event_time", "range:event_time", "type:received_time"]
+
+
+def test_c09_gap_of_daylight_saving(spark):
+    """2:30 did not exist in Berlin on 28 March 2021: it is 3:30, the instant that clocks showed then."""
+    scope = Scope({"x": Typed(F.col("x"), Sort.TEXT)}, "Europe/Berlin", lambda c: c, lambda c: c)
+    value = compiled(parse("timestamp(x)", SOURCE_DIALECT), scope)
+    rows = spark.createDataFrame([("2021-03-28 02:30:00",), ("2021-03-28 03:30:00",)], "x string")
+    gap, after = (row[0] for row in rows.select(F.unix_seconds(value.column)).collect())
+    assert gap == after == 1_616_895_000
+
+
+def test_c10_large_records_are_refused(dirty):
+    assert [reason for _, reason in dirty.reasons("json_feed", "c10.jsonl")] == ["size", "size", "size"]
+    assert dirty.ids("c10") == ["c10_after"]
+
+
+def test_c11_hot_robot_is_tagged(dirty):
+    """30 of 100 events are a robot's; CUBOT makes phones."""
+    robots = {id_ for id_ in dirty.ids("c11") if dirty.events[id_].exclusion == "bot"}
+    assert robots == {f"c11_robot_{n}" for n in range(30)}
+    assert dirty.results["json_feed"].tables[0].notes["excluded:bot"] == 30
+
+
+def test_c15_rows_without_partner_are_kept(dirty):
+    """Months of numbers without events, events of subscribers without a month: neither needs the other."""
+    with_month = {row.subscriber_id for row in dirty.context.lake.read(SUBSCRIBER_MONTH).collect()}
+    with_events = {row.subscriber_id for row in dirty.events.values()} - {None}
+    assert len(with_month) == 5  # four of C8 and one of C16
+    assert len(with_events) == 1
+    assert with_month.isdisjoint(with_events)
+
+
+def test_c16_contradicting_rows_of_one_key(dirty):
+    """Both rows of number 41 are refused, so that no sum counts it twice; 42 stays."""
+    refused = [row for row in dirty.refused["csv_feed"] if row.file == "months/c16.csv"]
+    assert [(row.reason, row.payload) for row in sorted(refused, key=lambda row: row.position)] == [
+        ("duplicate_key", "41,2026-02,10,1,1"),
+        ("duplicate_key", "41,2026-02,11,1,1"),
+    ]
+
+
+def test_c17_other_types_of_a_parquet_column(dirty):
+    """Wider integers, doubles and texts count where the value fits the declared int exactly; nothing wraps around."""
+    assert {id_: dirty.events[id_].step_no for id_ in dirty.ids("c17")} == {
+        "c17_long": 3,
+        "c17_double": 3,
+        "c17_text": 3,
+    }
+    for file in ("c17_long", "c17_double", "c17_text"):
+        assert dirty.reasons("parquet_feed", f"{file}.parquet") == [(1, "type:step_no")]
+
+
+def test_c17_type_that_cannot_fit_refuses_the_file_only(dirty):
+    text = refusal(dirty, "parquet_feed", "c17_time.parquet")
+    assert "tables.events.columns.step_no: int(x) needs text or json, found timestamp" in text
+    assert "c17_time.parquet" not in dirty.results["parquet_feed"].files
+
+
+def test_d02_the_same_event_twice(dirty):
+    assert dirty.ids("d02") == ["d02_one_file", "d02_other", "d02_two_files"]
+    assert outcomes(dirty, "csv_feed")["duplicate"] == 2
+
+
+@pytest.mark.parametrize(
+    ("id_", "seconds_before_noon", "skew"),
+    [
+        ("right", 5, None),
+        ("day_ahead", 5, None),  # sent at 23:59:59 h ahead: not over a day
+        ("barely", 5, None),
+        ("over", 5, 86_401),
+        ("years_ahead", 5, 3_650 * 86_400 - 1),
+        ("years_behind", 5, -3_650 * 86_400 - 1),
+        ("no_sent", 0, None),
+        ("no_made", 0, None),
+        ("sent_first", 0, None),
+    ],
+)
+def test_d05_device_clock(dirty, id_, seconds_before_noon, skew):
+    """T = received - (sent - created): a constant error of the clock does not matter; over a day is noted."""
+    row = dirty.events[f"d05_{id_}"]
+    assert (NOON - local(row)).total_seconds() == seconds_before_noon
+    assert row.clock_skew_s == skew
+
+
+def test_d05_skewed_clocks_are_counted(dirty):
+    """years_ahead, years_behind, over; and c09_wrong_device."""
+    assert dirty.results["json_feed"].tables[0].notes["skewed"] == 4
+    [entry] = [e for e in dirty.context.ledger.entries() if e.catalogue_hash.startswith("json_feed-")]
+    assert entry.notes == dirty.results["json_feed"].tables[0].notes
+    assert sum(entry.outcomes.values()) == entry.rows_in
