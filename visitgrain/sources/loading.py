@@ -17,7 +17,7 @@ from visitgrain.sources.lateness import LATE, PLACE, beside_admitted, places_of,
 from visitgrain.sources.mapping import BLANK_LINE, KEY_HASH, REASON, RULE, Load, counted
 from visitgrain.sources.reading import Place, place_of
 from visitgrain.sources.result import TableResult, fates, noticed, settled_outcomes
-from visitgrain.sources.settling import DUPLICATE_KEY, KEPT, OUTCOME, STORED
+from visitgrain.sources.settling import CONTRADICTING, KEPT, OUTCOME, STORED
 from visitgrain.tables import Table
 from visitgrain.tables.runs import CONFLICTING_EVENTS, QUARANTINED_EVENTS
 
@@ -178,7 +178,8 @@ class TableLoad:
     def _store_quarantined(self) -> None:
         refused = self._rows.where(F.col(REASON).isNotNull())
         if self.contested is not None:
-            contradicting = self.contested.where(F.col(OUTCOME) == DUPLICATE_KEY).withColumn(REASON, F.col(OUTCOME))
+            contradicting = self.contested.where(F.col(OUTCOME).isin(*CONTRADICTING))
+            contradicting = contradicting.withColumn(REASON, F.col(OUTCOME))
             refused = refused.unionByName(contradicting, allowMissingColumns=True)
         kind = "row" if self.load.source.format == "parquet" else "byte"
         places = {spelling: self.places[place_of(spelling)] for spelling in _values(refused, "_file")}

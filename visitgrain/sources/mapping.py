@@ -14,8 +14,9 @@ from visitgrain.sources.compiling import CompiledMapping, compiled_mapping, mapp
 from visitgrain.sources.excluding import Exclusions
 from visitgrain.sources.reading import Rows
 from visitgrain.sources.records import BLANK, MAX_PAYLOAD
-from visitgrain.sources.settling import NEWEST, payload
+from visitgrain.sources.settling import NEWEST, contenders, payload
 from visitgrain.tables import Column as Declared, Table
+from visitgrain.tables.inputs import NUMBERS
 
 EARLIEST = "2000-01-01 00:00:00 UTC"
 AHEAD = timedelta(days=1)  # a device may be a day ahead of us, not more
@@ -69,12 +70,14 @@ def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Loa
     frame = _with_derived(frame, table, load)
     names = mappable(table)
     checks = [_problem(column, load.now) for column in table.columns if column.name in names]
+    if table is NUMBERS:
+        checks.append(F.when(F.col("valid_to") <= F.col("valid_from"), "range:valid_to"))
     reason = F.when(F.col(RULE).isNull(), F.coalesce(REASON, *(check for check in checks if check is not None)))
     return frame.withColumn(REASON, reason).select(
         *(c.name for c in table.columns if c.name not in GENERATED),
         F.lit(load.source.source).alias("source"),
         F.lit(load.load_id).alias("load_id"),
-        F.xxhash64(*table.key).alias(KEY_HASH),
+        F.xxhash64(*contenders(table)).alias(KEY_HASH),
         *carried,
         RULE,
         REASON,

@@ -20,7 +20,7 @@ from visitgrain.sources.reading import Rows, parsed_batch, text_ddl, text_fields
 from visitgrain.sources.records import Record
 from visitgrain.sources.result import TableResult
 from visitgrain.sources.rows import Layout, Wanted, parser
-from visitgrain.sources.settling import DUPLICATE_KEY, NEWEST, OUTCOME
+from visitgrain.sources.settling import CONTRADICTING, NEWEST, OUTCOME
 from visitgrain.tables import Table
 from visitgrain.tables.runs import INGEST_MANIFEST, QUARANTINED_EVENTS
 
@@ -142,9 +142,8 @@ class Replay(TableLoad):
         place = [F.col("_file").alias("file_hash"), F.col("_position").alias("position")]
         fates = self._rows.select(*place, F.col(REASON).alias("_again"), F.lit(True).alias("_replayed"))
         if self.contested is not None and self.table.name in NEWEST:
-            twice = self.contested.where(F.col(OUTCOME) == DUPLICATE_KEY).select(
-                *place, F.lit(DUPLICATE_KEY).alias("_twice")
-            )
+            contradicting = self.contested.where(F.col(OUTCOME).isin(*CONTRADICTING))
+            twice = contradicting.select(*place, F.col(OUTCOME).alias("_twice"))
             fates = fates.join(twice, on=["file_hash", "position"], how="left")
             fates = fates.withColumn("_again", F.coalesce("_again", "_twice")).drop("_twice")
         stored, of_table = self.lake.read(QUARANTINED_EVENTS), F.col("table_name") == self.table.name

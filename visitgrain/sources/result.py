@@ -11,7 +11,7 @@ from pyspark.sql import Row
 
 from visitgrain.errors import GateRefused
 from visitgrain.sources.mapping import NOTES, REASON, RULE
-from visitgrain.sources.settling import DUPLICATE_KEY, OUTCOME, STORED
+from visitgrain.sources.settling import CONTRADICTING, OUTCOME, STORED
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ def settled_outcomes(counts: Iterable[Row]) -> Mapping[str, int]:
     named: dict[str, int] = {}
     for row in counts:
         if not row[STORED] and row[OUTCOME] != "kept":
-            name = f"quarantined:{row[OUTCOME]}" if row[OUTCOME] == DUPLICATE_KEY else row[OUTCOME]
+            name = f"quarantined:{row[OUTCOME]}" if row[OUTCOME] in CONTRADICTING else row[OUTCOME]
             named[name] = named.get(name, 0) + row["rows"]
     return named
