@@ -103,7 +103,8 @@ def _newest(rows: DataFrame, table: Table) -> DataFrame:
         .when((position > 1) | F.coalesce(same_as_stored, F.lit(False)), DUPLICATE)
         .otherwise(KEPT)
     )
-    outcome_of_stored = F.when(disagree | same_as_stored, KEPT).otherwise(SUPERSEDED)
+    untouched = F.min(delivered).over(of_key).isNull()  # another row of the number came, not of this key
+    outcome_of_stored = F.when(untouched | disagree | same_as_stored, KEPT).otherwise(SUPERSEDED)
     return rows.withColumn(OUTCOME, F.when(F.col(STORED), outcome_of_stored).otherwise(outcome_of_new))
 
 
