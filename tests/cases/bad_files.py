@@ -103,6 +103,7 @@ def _csv_files() -> dict[str, bytes]:
             csv_row("c09_9999", time="9999-12-31 23:59:59"),
         ),
         "months/c16.csv": b"number,month,arpu,dou,sms\n41,2026-02,10,1,1\n41,2026-02,11,1,1\n42,2026-02,10,1,1\n",
+        "events/rule.csv": csv_file(csv_row("rule_health", page="/health"), csv_row("rule_other", page="/other")),
         "events/d02_a.csv": csv_file(csv_row("d02_one_file"), csv_row("d02_one_file"), csv_row("d02_two_files")),
         "events/d02_b.csv": csv_file(csv_row("d02_two_files"), csv_row("d02_other")),
     }

@@ -23,6 +23,8 @@ ignored: ["internal_*"]
 tables:
   events:
     files: "events/*"
+    where:
+      - {rule: health_checks, keep: "is_null(page) or page != '/health'"}
     columns:
       event_id: id
       device_id: device

@@ -16,7 +16,7 @@ from random import Random
 import polars as pl
 
 from tests.cases.dirty_feeds import COLUMNS, csv_row, json_row, parquet_file, parquet_row, text_row
-from visitgrain.sources.rows import MAX_FIELD
+from visitgrain.sources.fields import MAX_FIELD
 
 GOOD, EACH = 2_000, 90  # good rows per format, bad rows per defect
 FEW = 3  # of the large ones

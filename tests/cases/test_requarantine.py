@@ -24,8 +24,8 @@ from tests.cases.dirty_feeds import (
     written,
 )
 from visitgrain.errors import InputMissing
+from visitgrain.sources.fields import MAX_FIELD
 from visitgrain.sources.replaying import Replay
-from visitgrain.sources.rows import MAX_FIELD
 from visitgrain.tables.inputs import EVENTS, SUBSCRIBER_MONTH
 from visitgrain.tables.runs import QUARANTINED_EVENTS, RUN_LEDGER
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from visitgrain.catalogue.expression_tree import Name, names_in
 from visitgrain.catalogue.source import INPUTS, Source, TableMapping, mappable, required
 from visitgrain.errors import GateRefused, suggestion
+from visitgrain.sources.fields import is_ignored
 from visitgrain.sources.files import SourceFile
-from visitgrain.sources.rows import Layout, columns_of, is_ignored
+from visitgrain.sources.rows import Layout, columns_of
 from visitgrain.tables import Table
 
 

@@ -12,7 +12,7 @@ from pyspark.sql.types import StructField, StructType
 from visitgrain.catalogue.source import Source
 from visitgrain.expressions.conversions import to_time
 from visitgrain.expressions.typed import Sort, Typed
-from visitgrain.sources.rows import MAX_FIELD
+from visitgrain.sources.fields import MAX_FIELD
 
 NANOSECONDS = "nanoseconds"  # metadata of a column that Spark reads as a number: 'utc' or 'zoneless'
 _TEXTS = ("string", "char", "varchar")

@@ -16,10 +16,11 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from visitgrain.catalogue.source import Source
 from visitgrain.expressions.typed import Sort, Typed
+from visitgrain.sources.fields import Wanted
 from visitgrain.sources.gate import Accepted, known
 from visitgrain.sources.parquet_fields import described, fields_of
 from visitgrain.sources.records import Record
-from visitgrain.sources.rows import Layout, Parser, Wanted, body, parser
+from visitgrain.sources.rows import Layout, Parser, body, parser
 
 RESCUED = pa.map_(pa.string(), pa.string())
 FRAME = {

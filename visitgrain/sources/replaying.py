@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 from pyspark.sql.types import StructType
 
 from visitgrain.catalogue.source import INPUTS, Source
+from visitgrain.sources.fields import Wanted
 from visitgrain.sources.gate import reads
 from visitgrain.sources.loading import TableLoad
 from visitgrain.sources.mapping import REASON, RULE
@@ -19,7 +20,7 @@ from visitgrain.sources.parquet_fields import fields_of
 from visitgrain.sources.reading import Rows, parsed_batch, text_ddl, text_fields
 from visitgrain.sources.records import Record
 from visitgrain.sources.result import TableResult
-from visitgrain.sources.rows import Layout, Wanted, parser
+from visitgrain.sources.rows import Layout, parser
 from visitgrain.sources.settling import CONTRADICTING, NEWEST, OUTCOME
 from visitgrain.tables import Table
 from visitgrain.tables.runs import INGEST_MANIFEST, QUARANTINED_EVENTS

@@ -6,28 +6,21 @@ Fields stay text, numbers exactly as written; what they mean is for the mapping 
 from __future__ import annotations
 
 import csv
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from visitgrain.catalogue.source import Source
 from visitgrain.errors import GateRefused
+from visitgrain.sources.fields import MAX_FIELD, Fields, Wanted
+from visitgrain.sources.json_fields import json_fields, json_keys
 from visitgrain.sources.records import MAX_RECORD, Quoting, Record, lines
 from visitgrain.sources.streams import open_stream
 
 csv.field_size_limit(4 * MAX_RECORD)
 
-MAX_FIELD = 1 << 16  # bytes of UTF-8; a record with a longer field is refused with reason `size`
-MAX_FIELDS = 1_000  # keys of a JSON object
-MAX_DEPTH = 100  # of its nesting
-
-Rescued = dict[str, str]
-Fields = Sequence["str | Rescued | None"]  # the wanted fields and, last, the rescued ones
 Parser = Callable[[list[str]], list["Fields | str"]]  # a str = the reason why the record is refused
 
 
@@ -85,7 +78,7 @@ def columns_of(path: Path, layout: Layout) -> list[str] | None:
     if not readable:
         return None
     if layout.format == "json":
-        return _keys(readable[:1000])
+        return json_keys(readable[:1000])
     header = [name.strip() for name in next(_reader(readable[:1], layout), [])]
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
@@ -101,33 +94,10 @@ def _first(blocks: Iterator[list[Record]]) -> Iterator[list[Record]]:
             return
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The fields to take by name. All others that are neither `known` nor `ignored` (globs) are rescued.
-
-    `known` None = nothing is rescued. A text's groups never are: whoever wrote the pattern named them.
-    """
-
-    names: tuple[str, ...]
-    known: frozenset[str] | None = None
-    ignored: tuple[str, ...] = ()
-
-    def rescued(self, names: Iterable[str]) -> list[str]:
-        if self.known is None:
-            return []
-        unknown = [name for name in names if name not in self.known]
-        return [name for name in unknown if not is_ignored(name, self.ignored)]
-
-
-@lru_cache(maxsize=10_000)
-def is_ignored(name: str, ignored: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in ignored)
-
-
 def parser(layout: Layout, columns: Sequence[str], wanted: Wanted) -> Parser:
     """A function from the texts of a block to the wanted fields of each, missing ones None, and the rescued ones."""
     if layout.format == "json":
-        return _limited(lambda texts: [_json_fields(text, wanted, layout.nulls) for text in texts])
+        return _limited(lambda texts: [json_fields(text, wanted, layout.nulls) for text in texts])
     if layout.format == "csv":
         places = [columns.index(name) if name in columns else None for name in wanted.names]
         others = [(name, columns.index(name)) for name in wanted.rescued(columns)]
@@ -196,78 +166,3 @@ def _matched(match: re.Match[str] | None, wanted: Sequence[str], nulls: frozense
         return "pattern"
     found = match.groupdict()
     return [*(None if found.get(name) in nulls else found.get(name) for name in wanted), None]
-
-
-def _json_fields(text: str, wanted: Wanted, nulls: frozenset[str]) -> Fields | str:
-    try:
-        found = _loads(text)
-    except _Unreadable as error:
-        return error.reason
-    fields = [_json_text(found.get(name)) for name in wanted.names]
-    others = {name: _json_text(found[name]) for name in wanted.rescued(found)}
-    if "\\u" in text and any(field and not _encodable(field) for field in [*fields, *others, *others.values()]):
-        return "encoding"
-    rescued = {name: value for name, value in others.items() if value is not None and value not in nulls}
-    return [*(None if field in nulls else field for field in fields), rescued or None]
-
-
-class _Unreadable(Exception):
-    """A record that is no JSON object; `reason` as in quarantine."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def _loads(text: str) -> dict[str, object]:
-    """The JSON object with numbers as written."""
-    try:
-        found = json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse)
-    except RecursionError:
-        raise _Unreadable("size") from None
-    except ValueError:
-        raise _Unreadable("json") from None
-    if not isinstance(found, dict):
-        raise _Unreadable("json")
-    if len(found) > MAX_FIELDS or (text.count("{") + text.count("[") > MAX_DEPTH and _depth(found) > MAX_DEPTH):
-        raise _Unreadable("size")
-    return found
-
-
-def _depth(value: object) -> int:
-    """Levels of nesting, without recursion."""
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-    return depth
-
-
-def _keys(texts: list[str]) -> list[str]:
-    """All keys of the objects among `texts`, in order of appearance."""
-    keys: dict[str, None] = {}
-    for text in texts:
-        with suppress(_Unreadable):
-            keys.update(dict.fromkeys(_loads(text)))
-    return list(keys)
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _json_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _encodable(text: str) -> bool:
-    """False for half of a surrogate pair, which no table can hold, and for NUL."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text

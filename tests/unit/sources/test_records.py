@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from visitgrain.errors import GateRefused
+from visitgrain.sources.fields import MAX_FIELD, Wanted
 from visitgrain.sources.records import MAX_RECORD
-from visitgrain.sources.rows import MAX_FIELD, Layout, Wanted, body, columns_of, parser
+from visitgrain.sources.rows import Layout, body, columns_of, parser
 
 CSV = Layout("csv", "utf-8", ",", '"', (), None, frozenset({""}))
 JSON = Layout("json", "utf-8", ",", None, (), None, frozenset())
