@@ -1,4 +1,4 @@
-"""Cases C1-C6, C10, C11, C15-C17, D2: what becomes of each kind of bad input. All files went through ingest once (`dirty`)."""
+"""Cases C1-C6, C10, C11, C15-C17, D2: what becomes of bad input. All files went through ingest once (`dirty`)."""
 
 from __future__ import annotations
 
