@@ -57,17 +57,17 @@ def fields_of(schema: StructType, wanted: Sequence[str], others: Sequence[str], 
 
 
 def _unreadable(texts: Sequence[str]) -> Column:
-    """`encoding` for bytes that are no UTF-8 and for NUL, `size` for a field over 64 KiB."""
+    """`encoding` for bytes that are no UTF-8 and for NUL, `size` for a field over 64 KiB.
 
-    def problem(name: str) -> Column:
-        text = F.col(f"`{name}`")
-        return (
-            F.when(F.octet_length(text) > MAX_FIELD, "size")
-            .when(~F.is_valid_utf8(text), "encoding")
-            .when(F.contains(text, F.lit("\0")), "encoding")
-        )
-
-    return F.coalesce(*(problem(name) for name in texts), F.lit(None).cast("string")).alias("_reason")
+    As SQL text, which is parsed in one go: built call by call, 30 columns cost a second before anything runs.
+    """
+    quoted = [f"`{name.replace('`', '``')}`" for name in texts]
+    problems = [
+        f"CASE WHEN octet_length({name}) > {MAX_FIELD} THEN 'size' "
+        f"WHEN NOT is_valid_utf8({name}) OR contains({name}, chr(0)) THEN 'encoding' END"
+        for name in quoted
+    ]
+    return F.expr(f"coalesce({', '.join([*problems, 'CAST(NULL AS STRING)'])})").alias("_reason")
 
 
 def _rescued(names: Sequence[str], schema: StructType, nulls: frozenset[str]) -> Column:
