@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -160,6 +161,20 @@ def test_oversize_record_is_cut_out(tmp_path: Path, ends: bytes) -> None:
     assert [(r.offset, r.reason) for r in found] == [(2, None), (4, "size"), (4 + len(long) + 1, None)]
     assert found[1].payload_hash == hashlib.sha256(long).hexdigest()
     assert len(found[1].text) == 1 << 16
+
+
+def test_c10_memory_is_bounded_however_much_a_file_unpacks_to(tmp_path: Path) -> None:
+    """128 MB of one line in 128 KB: it is refused, and no more than some blocks of it are ever in memory."""
+    file = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        for _ in range(128):
+            stream.write(b"x" * 1_000_000)
+    tracemalloc.start()
+    found = [(record.offset, record.reason) for block in body(file, JSON) for record in block]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [(0, "size")]
+    assert peak < 32_000_000
 
 
 def test_gzip_several_members(tmp_path: Path) -> None:
