@@ -79,7 +79,7 @@ copy (
          case when event_type = 'error' then map {{'kind': if(e % 3 = 0, 'crash', 'http')}}
               when event_type = 'form_step' and e % 9 = 0 then map {{'kind': 'unsubscribe'}}
               when event_type = 'search' then map {{'result_count': (e % 30)::varchar}} end as props,
-         null::varchar as visit_key,
+         null::varchar as visit_key, null::map(varchar, varchar) as rescued, null::bigint as clock_skew_s,
          if(hash(subscriber, 'bot') % 500 = 0, 'bot', null) as exclusion,
          'bench' as source,
          'bench-1' as load_id

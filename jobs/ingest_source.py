@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from pyspark.sql import Row, functions as F
+from pyspark.sql import Column, Row, functions as F
 
-from visitgrain.catalogue.source import INPUTS, load_source
+from visitgrain.catalogue.exclusions import load_exclusions
+from visitgrain.catalogue.source import INPUTS, Source, load_source
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.spark_errors import as_visitgrain_error
+from visitgrain.sources.excluding import exclusions_of
 from visitgrain.sources.files import assert_unchanged, listed, new_files
 from visitgrain.sources.gate import Accepted, accepted_files, unread
 from visitgrain.sources.keeping import manifest
 from visitgrain.sources.loading import TableLoad
 from visitgrain.sources.mapping import Load
-from visitgrain.sources.opening import opened_rows, staged_rows
+from visitgrain.sources.opening import fitting, opened_rows, staged_rows
 from visitgrain.sources.result import IngestResult, TableResult
 from visitgrain.sources.secret import pseudonym_key
+from visitgrain.sources.volume import assert_usual
 from visitgrain.sources.withdrawal import loads_of, withdraw
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
 
 
-def ingest(context: Context, *, source: str, path: Path, again: bool = False) -> IngestResult:
+def ingest(
+    context: Context, *, source: str, path: Path, again: bool = False, allow_volume: bool = False
+) -> IngestResult:
     """Map, check, deduplicate and store the files at `path`. Running it again changes nothing.
 
     `again` first takes back what these files brought before: for a mapping that was corrected.
     Raises GateRefused when no file has the columns that the mapping reads; single refused files are in the result.
+    Raises it, too, for an unusual number of rows, unless `allow_volume`; loading `again` is never unusual.
     """
     mapping = load_source(source, [context.conf / "sources"])
     files = listed(mapping, path)
@@ -51,23 +59,36 @@ def ingest(context: Context, *, source: str, path: Path, again: bool = False) ->
                 loaded = _loaded(context, source)
             fresh, skipped = new_files(files, {row["file_hash"] for row in loaded})
             accepted, refused = accepted_files(fresh, mapping)
+            accepted, misfits = fitting(context.spark, accepted, mapping)
+            refused += misfits
             if refused and not accepted:
                 raise GateRefused("\n".join(refused))
-            late, dedup = context.settings.late_horizon_days, context.settings.dedup_horizon_days
-            now = datetime.now(UTC)
-            load = Load(mapping, _load_id(source, accepted), now, timedelta(days=late), timedelta(days=dedup))
-            results = _load_tables(context, load, accepted) if accepted else ()
+            load = load_of(context, mapping, _load_id(source, accepted), datetime.now(UTC))
+            checked = not (again or allow_volume)
+            results = _load_tables(context, load, accepted, checked=checked) if accepted else ()
     except Exception as error:
         raise as_visitgrain_error(error, doing=label) from error
     return IngestResult(
         source=source,
-        load_id=load.load_id,
+        load_id=str(load.load_id),
         files=tuple(item.file.name for item in accepted),
         skipped=tuple(file.name for file in skipped),
         refused=tuple(refused),
-        unread=tuple(unread(accepted, mapping, tables)),
+        unread=tuple(unread(accepted, mapping)),
         tables=tuple(results),
     )
+
+
+def load_of(context: Context, mapping: Source, load_id: str | Column, now: datetime | Column) -> Load:
+    """How rows of the source are taken over under the settings and the catalogue of this run."""
+    late, dedup = context.settings.late_horizon_days, context.settings.dedup_horizon_days
+    exclusions = exclusions_of(load_exclusions(context.conf), context.spark, key_of(context))
+    return Load(mapping, load_id, now, exclusions, timedelta(days=late), timedelta(days=dedup))
+
+
+def key_of(context: Context) -> Callable[[], bytes]:
+    """The key of the pseudonyms, read when first asked for."""
+    return cache(lambda: pseudonym_key(Path(context.settings.pseudonym_secret_file)))
 
 
 def _loaded(context: Context, source: str) -> list[Row]:
@@ -81,17 +102,20 @@ def _load_id(source: str, accepted: Sequence[Accepted]) -> str:
     return f"{source}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def _load_tables(context: Context, load: Load, accepted: Sequence[Accepted]) -> list[TableResult]:
+def _load_tables(context: Context, load: Load, accepted: Sequence[Accepted], *, checked: bool) -> list[TableResult]:
     """Stage every table before the first is stored: a bad file is found before anything has changed."""
-    loads = []
+    loads, now = [], load.now
+    assert isinstance(now, datetime)
     try:
         for name in load.source.tables:
             of_table = [item for item in accepted if name in item.file.tables]
             if of_table:
                 loads.append(_staged(context, load, name, of_table))
         assert_unchanged(item.file for item in accepted)
+        if checked:
+            _assert_usual_volume(context, loads)
         results = [_stored(context, table_load) for table_load in loads]
-        rows = manifest([item.file for item in accepted], load.source.source, load.load_id, load.now)
+        rows = manifest([item.file for item in accepted], load.source.source, str(load.load_id), now)
         context.lake.append(INGEST_MANIFEST, rows, run_id=context.run_id)
         return results
     finally:
@@ -102,13 +126,25 @@ def _load_tables(context: Context, load: Load, accepted: Sequence[Accepted]) -> 
 def _staged(context: Context, load: Load, name: str, accepted: Sequence[Accepted]) -> TableLoad:
     table = INPUTS[name]
     groups = opened_rows(context.spark, accepted, load.source, table)
-    key = cache(lambda: pseudonym_key(Path(context.settings.pseudonym_secret_file)))
-    rows = staged_rows(groups, table, load, key)
+    rows = staged_rows(groups, table, load, key_of(context))
     folder = context.lake.staging(_staging_name(context, name))
-    files = {place: item for group in groups for place, item in group.files.items()}
-    table_load = TableLoad(context.lake, table, load, folder, context.run_id, files)
+    places = {key: place for group in groups for key, place in group.places.items()}
+    table_load = TableLoad(context.lake, table, load, folder, context.run_id, datetime.now(UTC).date(), places)
     table_load.stage(rows)
     return table_load
+
+
+def _assert_usual_volume(context: Context, loads: Sequence[TableLoad]) -> None:
+    """Raises GateRefused when the rows of this load make an unusual day of one of its tables."""
+    zone, entries = ZoneInfo(context.settings.zone), context.ledger.entries()
+    for load in loads:
+        by_day: Counter[date] = Counter()
+        for entry in entries:
+            of_source = entry.catalogue_hash.rpartition("-")[0] == load.load.source.source  # a load id
+            if entry.job == NAME and entry.table_name == load.table.name and of_source:
+                by_day[entry.started_at.astimezone(zone).date()] += entry.rows_in or 0
+        today = datetime.now(zone).date()
+        assert_usual(load.table.name, load.rows, by_day, today, load.load.source.volume_factor)
 
 
 def _staging_name(context: Context, table: str) -> str:
@@ -118,24 +154,29 @@ def _staging_name(context: Context, table: str) -> str:
 def _stored(context: Context, table_load: TableLoad) -> TableResult:
     started = datetime.now(UTC)
     result = table_load.store()
-    today = table_load.load.now.date()
+    record(context, NAME, result, origin=str(table_load.load.load_id), today=table_load.today, started=started)
+    return result
+
+
+def record(context: Context, job: str, result: TableResult, *, origin: str, today: date, started: datetime) -> None:
+    """One entry in the ledger. `origin` says what was taken over: there is no catalogue that it depends on."""
     first, last = result.days or (today, today)
     entry = Entry(
         run_id=context.run_id,
-        job=NAME,
+        job=job,
         table_name=result.table,
         period_start=first,
         period_end=last,
         status="ok",
         code_version=code_version(),
-        catalogue_hash=table_load.load.load_id,
+        catalogue_hash=origin,
         output_version=result.version,
         rows_in=result.rows_read,
         outcomes=result.outcomes,
+        notes=result.notes,
         rows_out=result.outcomes["kept"],
         content_hash=result.content_hash,
         started_at=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
     )
     context.ledger.record(context.lake, [entry])
-    return result

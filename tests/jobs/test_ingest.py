@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from pyspark.sql import functions as F
 
@@ -13,7 +9,7 @@ from jobs.ingest_source import ingest
 from tests.jobs.ingest_world import HEADER, SHOP, deliver, event, outcomes, shop_context
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.tables.inputs import EVENTS, ORDERS, SUBSCRIBER_MONTH
-from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, QUARANTINED_EVENTS, RUN_LEDGER
+from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, QUARANTINED_EVENTS
 
 
 def clock(name):
@@ -24,87 +20,7 @@ def rows(made, table, *columns):
     return sorted(tuple(row) for row in made.lake.read(table).select(*columns).collect())
 
 
-def test_dirty_file_set(spark, tmp_path):
-    made = shop_context(spark, tmp_path)
-    future = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    lines = [
-        HEADER,
-        event("good", "2026-03-01T10:00:00", number="13800138000", step="3", price="1.005"),
-        "",
-        event("late_offset", "2026-03-01T23:30:00-05:00"),  # the next day in Shanghai
-        event("no_device", "2026-03-01T10:00:00", device=""),
-        event("no_time", ""),
-        event("bad_time", "yesterday"),
-        event("bad_step", "2026-03-01T10:00:00", step="zz"),
-        event("bad_kind", "2026-03-01T10:00:00", kind="vew"),
-        event("old", "1970-01-01T00:00:01Z"),
-        event("future", future),
-        event("health", "2026-03-01T10:00:00", page="/health"),
-        event("good", "2026-03-01T10:00:00", number="13800138000", step="3", price="1.005"),
-        event("good", "2026-03-01T10:00:01", received="2026-03-02T00:00:00"),
-        "too,few",
-    ]
-    text = "\n".join([*lines, '"embedded","d\n2",,2026-03-01T10:00:00,,click,/,,', ""])
-    bad = HEADER.encode() + b"\n\xff\n" + event("after", "2026-03-01T10:00:00").encode() + b"\n"
-    packed = gzip.compress(
-        ("\n".join([HEADER, *(event(f"z{n}", "2026-03-01T10:00:00") for n in range(3))]) + "\n").encode()
-    )
-    files = {
-        "events/a.csv": text,
-        "events/b.csv": bad,
-        "events/c.csv.gz": packed[:-4],
-        "events/d.csv": "colour,taste\n1,2\n",
-    }
-    result = deliver(made, tmp_path / "in", files)
-
-    assert outcomes(result) == {
-        "kept": 7,  # good, late_offset, embedded, after, z0, z1, z2
-        "conflicting": 1,
-        "duplicate": 1,
-        "filtered:blank_line": 1,
-        "filtered:health_checks": 1,
-        "quarantined:columns": 1,
-        "quarantined:encoding": 1,
-        "quarantined:null:device_id": 1,
-        "quarantined:null:event_time": 1,
-        "quarantined:range:event_time": 2,
-        "quarantined:truncated": 1,
-        "quarantined:type:event_time": 1,
-        "quarantined:type:step_no": 1,
-        "quarantined:value:event_type": 1,
-    }
-    assert len(result.refused) == 1
-    assert "events/d.csv: refused for events: it lacks 9 of the 10 columns read" in result.refused[0]
-    assert rows(made, EVENTS, "event_id", "device_id", "step_no", "amount_fen", "page")[:4] == [
-        ("after", "d1", None, None, "/"),
-        ("embedded", "d\n2", None, None, "/"),
-        ("good", "d1", 3, 101, "/"),
-        ("late_offset", "d1", None, None, "/"),
-    ]
-    days = dict(rows(made, EVENTS, "event_id", "event_date"))
-    assert (str(days["good"]), str(days["late_offset"])) == ("2026-03-01", "2026-03-02")
-    assert_places(made, {"events/a.csv": text.encode(), "events/b.csv": bad})
-    assert rows(made, CONFLICTING_EVENTS, "event_id", "payload") == [
-        ("good", made.lake.read(CONFLICTING_EVENTS).first().payload)
-    ]
-    ledger = made.lake.read(RUN_LEDGER).where("table_name = 'events'").first()
-    assert (ledger.rows_in, ledger.rows_out, dict(ledger.outcomes)) == (21, 7, outcomes(result))
-
-
-def assert_places(made, contents):
-    """A quarantined row lies in its file where it says, and its hash is the hash of these bytes."""
-    found = made.lake.read(QUARANTINED_EVENTS).where("reason <> 'truncated'").collect()
-    assert len(found) == 9
-    for row in found:
-        content = contents[row.file]
-        line = content[row.position :].split(b"\n")[0]
-        assert row.payload_hash == hashlib.sha256(line).hexdigest(), row.reason
-        assert row.file_hash == hashlib.sha256(content).hexdigest()
-        assert (row.table_name, row.position_kind, row.source) == ("events", "byte", "shop")
-        assert row.payload == line.decode(errors="backslashreplace")
-
-
-def test_same_file_counts_once(spark, tmp_path):
+def test_c13_same_file_counts_once_whatever_its_name(spark, tmp_path):
     made = shop_context(spark, tmp_path)
     first = [event("a", "2026-03-01T10:00:00")]
     result = deliver(made, tmp_path / "1", {"events/a.csv": first, "events/copy.csv": first})
@@ -137,7 +53,7 @@ OTHER = event("y", "2026-03-02T09:00:00", received="2026-03-02T09:00:00")
     ],
     ids=["at once", "backwards", "loser first"],
 )
-def test_conflict_has_one_winner_in_any_order(spark, tmp_path, batches):
+def test_d03_conflict_has_one_winner_in_any_order(spark, tmp_path, batches):
     made = shop_context(spark, tmp_path)
     results = [deliver(made, tmp_path / str(n), {"events/e.csv": batch}) for n, batch in enumerate(batches)]
     stand = rows(made, EVENTS, "event_id", "page", clock("event_time"), clock("received_time"))
@@ -166,7 +82,7 @@ def test_order_keeps_its_furthest_status(spark, tmp_path):
     assert rows(made, ORDERS, "order_id", "status", "amount_fen") == [("o1", "fulfilled", 990), ("o2", "created", 100)]
 
 
-def test_month_is_replaced_by_a_new_delivery_but_must_not_contradict_itself(spark, tmp_path):
+def test_c16_month_is_replaced_by_a_new_delivery_but_must_not_contradict_itself(spark, tmp_path):
     made = shop_context(spark, tmp_path)
     head = "number,month,arpu\n"
     first = deliver(
@@ -190,54 +106,6 @@ def test_nothing_to_read_is_said_plainly(spark, tmp_path):
     with pytest.raises(GateRefused, match=r"'device' \(read by events\.device_id\); did you mean 'devise'"):
         deliver(made, tmp_path / "2", {"events/a.csv": HEADER.replace("device", "devise") + "\n"})
     assert not made.lake.has(EVENTS)
-
-
-JSON_LOG = """\
-source: shop
-description: JSON lines
-format: json
-zone: Asia/Shanghai
-tables:
-  events:
-    columns:
-      device_id: did
-      subscriber_id: pseudonym(json_get(user, 'id'))
-      received_time: epoch(got, 'ms')
-      sent_time: epoch(sent, 'ms')
-      created_time: epoch(made, 'ms')
-      event_type: "lookup(action, {'view': 'page_view'}, 'click')"
-      props: map(action=action)
-    defaults: {channel: app}
-"""
-
-
-def test_json_with_device_clock(spark, tmp_path):
-    """T = received - (sent - created): a device clock that is an hour wrong does not matter."""
-    made = shop_context(spark, tmp_path, mapping=JSON_LOG)
-    noon = 1_772_337_600_000
-    line = '{{"did":"d","got":{0},"sent":{1},"made":{2},"action":"view","user":{{"id":7}}}}\n'
-    hour = 3_600_000
-    text = line.format(noon, noon + hour, noon + hour - 5_000) + line.format(noon, noon, noon + 1).replace(
-        "view", "buy"
-    )
-    (tmp_path / "log.jsonl").write_text(text + '{"did":"d"')
-    result = ingest(made, source="shop", path=tmp_path / "log.jsonl")
-    assert outcomes(result) == {"kept": 2, "quarantined:json": 1}
-    found = (
-        made.lake.read(EVENTS)
-        .selectExpr("event_type", "unix_millis(event_time)", "length(event_id)", "props")
-        .collect()
-    )
-    assert sorted(map(tuple, found)) == [
-        ("click", noon, 32, {"action": "buy"}),  # sent before created: received
-        ("page_view", noon - 5_000, 32, {"action": "view"}),
-    ]
-
-
-def test_new_columns_are_reported(spark, tmp_path):
-    made = shop_context(spark, tmp_path, mapping=SHOP)
-    result = deliver(made, tmp_path / "1", {"events/a.csv": f"{HEADER},brand_new\n{event('a', '2026-03-01')},1\n"})
-    assert result.unread == ("brand_new",)
 
 
 def test_corrected_mapping_loads_the_same_files_again(spark, tmp_path):

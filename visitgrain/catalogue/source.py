@@ -17,6 +17,9 @@ from visitgrain.tables import TABLES, Column, Kind, Table
 
 INPUTS: dict[str, Table] = {name: table for name, table in TABLES.items() if table.kind is Kind.INPUT}
 GENERATED = ("source", "load_id")  # written by ingest, never mapped
+# Columns of events that say what ingest noticed. Whether two rows are the same event does not depend on them.
+NOTICED = ("rescued", "clock_skew_s")
+ANNOTATIONS = ("exclusion", *NOTICED)
 # Local day of an instant; always computed.
 DAYS = {
     "events": ("event_date", "event_time"),
@@ -60,7 +63,11 @@ class TableMapping(Strict):
 
 
 class Source(Strict):
-    """One foreign log. Options after `zone` describe text files."""
+    """One foreign log. Options from `encoding` to `pattern` describe text files.
+
+    `ignored`: names or globs of fields that are left behind on purpose; other fields that no column reads are rescued.
+    `volume_factor`: a day that brings so many times the usual rows is refused; null = never.
+    """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str
@@ -74,7 +81,14 @@ class Source(Strict):
     pattern: str | None = None
     nulls: tuple[str, ...] = ("",)
     optional: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    volume_factor: float | None = Field(default=10, gt=1)
     tables: dict[str, TableMapping] = Field(min_length=1)
+
+    @property
+    def rescues(self) -> bool:
+        """Are fields kept that nobody reads?"""
+        return "*" not in self.ignored
 
     @field_validator("zone")
     @classmethod
@@ -142,7 +156,7 @@ def check_mapping(name: str, mapping: TableMapping) -> None:
 def mappable(table: Table) -> list[str]:
     """Columns that a mapping may give."""
     stamps = DEVICE_STAMPS if table.name == "events" else ()
-    computed = (*GENERATED, *DAYS.get(table.name, ())[:1])
+    computed = (*GENERATED, *NOTICED, *DAYS.get(table.name, ())[:1])
     return [name for name in (*table.column_names, *stamps) if name not in computed]
 
 

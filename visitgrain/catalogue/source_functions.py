@@ -73,7 +73,8 @@ FUNCTIONS: dict[str, Function] = {
         most=2,
     ),
     "msisdn": Function(
-        "msisdn(x)", "a Chinese mobile number in one form (+86, 0086, blanks, dashes, wide digits removed)"
+        "msisdn(x)",
+        "a Chinese mobile number in one form (+86, 0086, blanks, dashes, wide digits removed), else refused",
     ),
     "device_hash": Function(
         "device_hash(ip, agent, …)", "a keyed hash as device id, where the log has only address and browser", 1, None

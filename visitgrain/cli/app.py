@@ -9,7 +9,7 @@ import click
 
 import visitgrain.cli.explain_subscriber  # adds itself to `explain`
 from visitgrain.cli.config import config
-from visitgrain.cli.data import admit_late, ingest, simulate
+from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
 from visitgrain.cli.explain import explain
@@ -51,5 +51,10 @@ def app(
     click_context.meta["origins"] = resolved.origins
 
 
-for command in (run, backfill, plan, jobs, status, explain, ingest, admit_late, unstitch, simulate, demo, docs, config):
+COMMANDS = (
+    *(run, backfill, plan, jobs, status, explain),
+    *(ingest, requarantine, admit_late, unstitch, simulate),
+    *(demo, docs, config),
+)
+for command in COMMANDS:
     app.add_command(command)

@@ -22,6 +22,8 @@ from visitgrain.expressions.typed import (
     need,
 )
 
+# Blanks, brackets and dashes of any width: people write numbers as they like.
+_BESIDE_DIGITS = r"[\s\u00A0\u2000-\u2015\u202F\u2212\u3000\uFEFF\uFF08\uFF09\uFF0D()-]"
 _JSON_PATH = re.compile(r"^[\w$@ -]+(\.[\w$@ -]+)*$")
 
 
@@ -145,10 +147,14 @@ def device_hash(scope: Scope, *parts: Typed) -> Typed:
 
 
 def msisdn(_: Scope, number: Typed) -> Typed:
-    """11 digits from 13… to 19…; the country code 86 is taken off. Anything else has failed."""
+    """11 digits from 13… to 19…; the country code 86 is taken off. Anything else but blanks has failed."""
+    if number.sort in NUMBERS:
+        number = convert.to_int(number)  # a double would be written 1.3800138E10
     text = F.translate(_text(convert.to_text(number), "msisdn(x)"), "０１２３４５６７８９＋", "0123456789+")
-    digits = F.regexp_replace(F.regexp_replace(text, r"[\s\u3000()-]", ""), r"^(\+|00)?86(?=1\d{10}$)", "")
-    return Typed(text, Sort.TEXT, number.failed).converted(F.when(digits.rlike(r"^1[3-9]\d{9}$"), digits), Sort.TEXT)
+    plain = F.regexp_replace(F.regexp_replace(text, _BESIDE_DIGITS, ""), r"\.0*$", "")
+    digits = F.regexp_replace(plain, r"^(\+|00)?86(?=1\d{10}$)", "")
+    given = Typed(F.nullif(plain, F.lit("")), Sort.TEXT, number.failed)
+    return given.converted(F.when(digits.rlike(r"^1[3-9]\d{9}$"), digits), Sort.TEXT)
 
 
 def named_map(_: Scope, **values: Typed) -> Typed:

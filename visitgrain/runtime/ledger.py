@@ -40,6 +40,7 @@ class Entry:
     output_version: int | None
     rows_in: int | None
     outcomes: dict[str, int]
+    notes: dict[str, int] = field(default_factory=dict)
     rows_out: int | None
     content_hash: str | None
     error: str | None = None

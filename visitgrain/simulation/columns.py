@@ -79,7 +79,7 @@ def instants(micros: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
 @cache
 def feed_schema(table: Table) -> pa.Schema:
     """The columns of `table` that a feed delivers, without those that ingest adds."""
-    added = {*GENERATED, "exclusion", *DAYS.get(table.name, ())[:1]}
+    added = {*GENERATED, "exclusion", "rescued", "clock_skew_s", *DAYS.get(table.name, ())[:1]}
     return pa.schema([(c.name, ARROW[c.type]) for c in table.columns if c.name not in added])
 
 

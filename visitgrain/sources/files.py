@@ -15,13 +15,16 @@ from visitgrain.errors import InputMissing, JobFailed
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file. `name` is its path relative to the ingested folder; `tables` the canonical tables it feeds."""
+    """One file. `name` is its path relative to the ingested folder; `tables` the canonical tables it feeds.
+
+    `state` changes whenever somebody touches the file, even if size and time of change are put back.
+    """
 
     path: Path
     name: str
     tables: tuple[str, ...]
     bytes: int
-    modified_ns: int
+    state: tuple[int, ...]
     file_hash: str
 
 
@@ -50,17 +53,21 @@ def _matching(path: Path, glob: str) -> Iterable[Path]:
 
 
 def _described(file: Path, root: Path, tables: tuple[str, ...]) -> SourceFile:
-    state = file.stat()
+    state = _state(file)
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return SourceFile(file, file.relative_to(root).as_posix(), tables, state.st_size, state.st_mtime_ns, digest)
+    return SourceFile(file, file.relative_to(root).as_posix(), tables, file.stat().st_size, state, digest)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def assert_unchanged(files: Iterable[SourceFile]) -> None:
     """Raises JobFailed when a file was replaced while it was read: its hash in the manifest would be a lie."""
     for file in files:
-        state = file.path.stat() if file.path.exists() else None
-        if state is None or (state.st_size, state.st_mtime_ns) != (file.bytes, file.modified_ns):
+        if not file.path.exists() or _state(file.path) != file.state:
             raise JobFailed(f"{file.name}: the file changed while it was read; nothing was published, run it again")
 
 

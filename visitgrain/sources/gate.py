@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from visitgrain.catalogue.expression_tree import Name, names_in
 from visitgrain.catalogue.source import INPUTS, Source, TableMapping, mappable, required
 from visitgrain.errors import GateRefused, suggestion
+from visitgrain.sources.fields import is_ignored
 from visitgrain.sources.files import SourceFile
 from visitgrain.sources.rows import Layout, columns_of
 from visitgrain.tables import Table
@@ -59,6 +60,14 @@ def reads(mapping: TableMapping, table: Table, present: Iterable[str]) -> dict[s
     return users
 
 
+def known(accepted: Accepted, source: Source) -> frozenset[str]:
+    """Columns of the file that one of its tables reads."""
+    tables = [INPUTS[name] for name in accepted.file.tables]
+    return frozenset(
+        name for table in tables for name in reads(source.tables[table.name], table, accepted.columns or ())
+    )
+
+
 def difference(accepted: Accepted, source: Source, table: Table) -> str | None:
     """Why the file is refused for `table`, or None. JSON keys may be absent unless a never-null column needs them."""
     if accepted.columns is None:
@@ -70,12 +79,23 @@ def difference(accepted: Accepted, source: Source, table: Table) -> str | None:
         missing = [name for name in missing if needed & set(users[name])]
     if not missing:
         return None
+    refusal = (
+        f"{accepted.file.name}: refused for {table.name}: it lacks {len(missing)} of the {len(users)} columns read"
+    )
+    if not set(users) & set(accepted.columns):
+        # The first line may be a row of data: its values are nobody's business.
+        names = ", ".join(map(repr, missing))
+        return (
+            f"{refusal}: {names}; none of these is among its {len(accepted.columns)} columns; does it lack its header?"
+        )
     lines = [_missing(name, users[name], accepted.columns) for name in missing]
-    return (
-        f"{accepted.file.name}: refused for {table.name}: it lacks {len(missing)} of the {len(users)} columns read\n"
-        + "\n".join(lines)
-        + f"\n  found: {', '.join(accepted.columns) or 'nothing'}"
-        + "\n  fix: correct the names in the mapping, or list columns that may be absent under `optional`"
+    return "\n".join(
+        [
+            refusal,
+            *lines,
+            f"  found: {', '.join(accepted.columns)}",
+            "  fix: correct the names in the mapping, or list columns that may be absent under `optional`",
+        ]
     )
 
 
@@ -83,12 +103,10 @@ def _missing(name: str, users: Sequence[str], present: Sequence[str]) -> str:
     return f"  - {name!r} (read by {', '.join(sorted(users))}){suggestion(name, list(present))}"
 
 
-def unread(accepted: Iterable[Accepted], source: Source, tables: Iterable[Table]) -> list[str]:
-    """Columns of the files that no mapping reads: new fields of the feed show up here."""
-    files = list(accepted)
-    present = {name for item in files for name in item.columns or ()}
-    used = {name for table in tables for name in reads(source.tables[table.name], table, present)}
-    return sorted(present - used)
+def unread(accepted: Iterable[Accepted], source: Source) -> list[str]:
+    """Columns of the files that the mapping neither reads nor ignores: new fields of the feed show up here."""
+    found = {name for item in accepted for name in set(item.columns or ()) - known(item, source)}
+    return sorted(name for name in found if not is_ignored(name, source.ignored))
 
 
 def accepted_files(files: Iterable[SourceFile], source: Source) -> tuple[list[Accepted], list[str]]:

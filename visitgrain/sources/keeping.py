@@ -8,22 +8,23 @@ from datetime import date, datetime
 from pyspark.sql import DataFrame, SparkSession, Window, functions as F
 
 from visitgrain.sources.files import SourceFile
-from visitgrain.sources.gate import Accepted
 from visitgrain.sources.mapping import REASON
+from visitgrain.sources.reading import Place
 from visitgrain.sources.settling import CONFLICTING, KEPT, OUTCOME, PAYLOAD_HASH
 from visitgrain.tables import Table
-from visitgrain.tables.runs import CONFLICTING_EVENTS
+from visitgrain.tables.runs import CONFLICTING_EVENTS, QUARANTINED_EVENTS
 
 _CONFLICT = CONFLICTING_EVENTS.column_names
+REPLAYED = ("fixed_by", "replayed_at", "replay_run_id")  # of a quarantined row that was taken over in the end
 
 
 def quarantined(
-    spark: SparkSession, refused: DataFrame, table: Table, files: Mapping[str, Accepted], kind: str, day: date
+    spark: SparkSession, refused: DataFrame, table: Table, places: Mapping[str, Place], kind: str, day: date
 ) -> DataFrame:
     """Refused rows as rows of `quarantined_events`. `kind` is what their position counts: byte or row."""
     names = spark.createDataFrame(
-        [(key, item.file.name, item.file.file_hash) for key, item in files.items()],
-        "_file string, file string, file_hash string",
+        [(key, place.file, place.file_hash, place.columns) for key, place in places.items()],
+        "_file string, file string, file_hash string, columns string",
     )
     return refused.join(F.broadcast(names), on="_file", how="inner").select(
         "load_id",
@@ -37,6 +38,8 @@ def quarantined(
         F.col(REASON).alias("reason"),
         F.col("_payload_hash").alias("payload_hash"),
         F.col("_payload").alias("payload"),
+        "columns",
+        *(F.lit(None).cast(QUARANTINED_EVENTS.column(name).type).alias(name) for name in REPLAYED),
     )
 
 
@@ -58,7 +61,7 @@ def conflicts(contested: DataFrame, stored: DataFrame | None, table: Table) -> D
             stored.select(*_CONFLICT).join(hashed.select("event_id"), on="event_id", how="left_semi")
         )
     winners = hashed.where(F.col(OUTCOME) == KEPT).select("event_id", "payload_hash")
-    earliest = Window.partitionBy("event_id", "payload_hash").orderBy("received_time", "load_id")
+    earliest = Window.partitionBy("event_id", "payload_hash").orderBy("received_time", "payload", "source", "load_id")
     return (
         lost.join(winners, on=["event_id", "payload_hash"], how="left_anti")
         .withColumn("place", F.row_number().over(earliest))

@@ -14,10 +14,10 @@ from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 from visitgrain.sources import settling
 from visitgrain.sources.keeping import conflicts, not_yet, quarantined
 from visitgrain.sources.lateness import LATE, PLACE, beside_admitted, places_of, with_place
-from visitgrain.sources.mapping import KEY_HASH, REASON, RULE, Load, counted
-from visitgrain.sources.reading import place_of
-from visitgrain.sources.result import TableResult, fates, settled_outcomes
-from visitgrain.sources.settling import DUPLICATE_KEY, KEPT, OUTCOME, STORED
+from visitgrain.sources.mapping import BLANK_LINE, KEY_HASH, REASON, RULE, Load, counted
+from visitgrain.sources.reading import Place, place_of
+from visitgrain.sources.result import TableResult, fates, noticed, settled_outcomes
+from visitgrain.sources.settling import CONTRADICTING, KEPT, OUTCOME, STORED
 from visitgrain.tables import Table
 from visitgrain.tables.runs import CONFLICTING_EVENTS, QUARANTINED_EVENTS
 
@@ -38,14 +38,15 @@ class Tables(Protocol):
 
 @dataclass
 class TableLoad:
-    """Rows of one table on their way. `folder` is a staging folder of its own; `files` leads back to the files."""
+    """Rows of one table on their way. `folder` is a staging folder of its own; `places` leads back to the files."""
 
     lake: Tables
     table: Table
     load: Load
     folder: str
     run_id: str
-    files: Mapping[str, Any]
+    today: date
+    places: Mapping[str, Place]
     counts: list[Row] = field(default_factory=list)
     settled: list[Row] = field(default_factory=list)
     contested: DataFrame | None = None
@@ -55,7 +56,7 @@ class TableLoad:
         """Map once, to Parquet; find the keys that occur twice and settle them."""
         rows = with_place(rows, self.table, self.load.late_horizon)
         rows.write.mode("overwrite").parquet(f"{self.folder}/rows")
-        self.counts = counted(self._rows, self.table.partition).collect()
+        self.counts = counted(self._rows, self.table).collect()
         repeated = settling.repeated(self._good, self._stored, self.table, KEY_HASH)
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
         if self._staged("repeated").isEmpty():
@@ -65,6 +66,11 @@ class TableLoad:
         contested.write.mode("overwrite").parquet(f"{self.folder}/contested")
         self.contested = self._staged("contested")
         self.settled = self.contested.groupBy(STORED, OUTCOME).agg(F.count("*").alias("rows")).collect()
+
+    @property
+    def rows(self) -> int:
+        """Rows read, blank lines not counted."""
+        return sum(row["rows"] for row in self.counts if row[RULE] != BLANK_LINE)
 
     def store(self) -> TableResult:
         """First what was refused or lost, then the table: a killed run loses nothing; running it again finishes it."""
@@ -80,6 +86,7 @@ class TableLoad:
             self.table.name,
             sum(row["rows"] for row in self.counts),
             {KEPT: written.outcomes[KEPT] if written else 0, **dict(sorted(outcomes.items()))},
+            noticed(self.counts),
             version=written.version if written else None,
             content_hash=written.content_hash if written else None,
             days=(min(self.days), max(self.days)) if self.days else None,
@@ -108,7 +115,8 @@ class TableLoad:
         good = [row for row in self.counts if not row[RULE] and not row[REASON]]
         if self.table.partition is None or not good:
             return None
-        return good[0]["first_day"] - self.load.dedup_horizon, good[0]["last_day"] + self.load.dedup_horizon
+        first, last = min(row["first_day"] for row in good), max(row["last_day"] for row in good)
+        return first - self.load.dedup_horizon, last + self.load.dedup_horizon
 
     def _staged(self, name: str) -> DataFrame:
         return self.lake.spark.read.parquet(f"{self.folder}/{name}")
@@ -170,11 +178,12 @@ class TableLoad:
     def _store_quarantined(self) -> None:
         refused = self._rows.where(F.col(REASON).isNotNull())
         if self.contested is not None:
-            contradicting = self.contested.where(F.col(OUTCOME) == DUPLICATE_KEY).withColumn(REASON, F.col(OUTCOME))
+            contradicting = self.contested.where(F.col(OUTCOME).isin(*CONTRADICTING))
+            contradicting = contradicting.withColumn(REASON, F.col(OUTCOME))
             refused = refused.unionByName(contradicting, allowMissingColumns=True)
         kind = "row" if self.load.source.format == "parquet" else "byte"
-        files = {spelling: self.files[place_of(spelling)] for spelling in _values(refused, "_file")}
-        rows = quarantined(self.lake.spark, refused, self.table, files, kind, self.load.now.date())
+        places = {spelling: self.places[place_of(spelling)] for spelling in _values(refused, "_file")}
+        rows = quarantined(self.lake.spark, refused, self.table, places, kind, self.today)
         stored = self.lake.read(QUARANTINED_EVENTS) if self.lake.has(QUARANTINED_EVENTS) else None
         new = not_yet(rows, stored, QUARANTINED_EVENTS)
         if not new.isEmpty():

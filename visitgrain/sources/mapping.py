@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, functions as F
 
-from visitgrain.catalogue.expression_tree import ExpressionError, Literal, Node
 from visitgrain.catalogue.source import DAYS, DEVICE_STAMPS, GENERATED, Source, mappable
-from visitgrain.errors import ConfigError
-from visitgrain.expressions.compile import compiled
-from visitgrain.expressions.conversions import to_type
-from visitgrain.expressions.typed import Scope, Sort, Typed, need
-from visitgrain.sources.gate import mapped_columns
+from visitgrain.expressions.typed import Scope
+from visitgrain.sources.compiling import CompiledMapping, compiled_mapping, mapped_type
+from visitgrain.sources.excluding import Exclusions
 from visitgrain.sources.reading import Rows
 from visitgrain.sources.records import BLANK, MAX_PAYLOAD
-from visitgrain.sources.settling import NEWEST, payload
+from visitgrain.sources.settling import NEWEST, contenders, payload
 from visitgrain.tables import Column as Declared, Table
+from visitgrain.tables.inputs import NUMBERS
 
 EARLIEST = "2000-01-01 00:00:00 UTC"
 AHEAD = timedelta(days=1)  # a device may be a day ahead of us, not more
+SKEW_S = 86_400  # a device clock that is further off than this is worth a note
 RULE, REASON, KEY_HASH = "_rule", "_reason", "_key_hash"
+BLANK_LINE = "blank_line"  # the rule that leaves it out
+NOTES = {"rescued": "rescued", "skewed": "clock_skew_s"}  # what is counted -> the column that says it
 
 
 @dataclass(frozen=True)
@@ -30,89 +31,54 @@ class Load:
     """One ingest run: who loads what, the time until which events are plausible, and how late they may come.
 
     A key is known again when it came at most `dedup_horizon` before or after: work does not grow with all history.
+    `load_id` and `now` are columns where rows of several earlier loads are mapped again: each keeps its own.
     """
 
     source: Source
-    load_id: str
-    now: datetime
+    load_id: str | Column
+    now: datetime | Column
+    exclusions: Exclusions
     late_horizon: timedelta
     dedup_horizon: timedelta
 
 
 def staged(rows: Rows, table: Table, scope: Scope, load: Load) -> DataFrame:
-    """Every row of `rows` once: the canonical columns, `_rule`, `_reason` and where it came from.
-
-    Raises ConfigError naming the entry of the mapping whose expression does not fit the columns.
-    """
-    mapping = load.source.tables[table.name]
-    typed, problems = {}, []
-    for name, tree in mapped_columns(mapping, table, scope.columns).items():
-        try:
-            typed[name] = _value(tree, table, name, scope, mapping.defaults.get(name))  # type: ignore[arg-type]
-        except ExpressionError as error:
-            problems.append(f"columns.{name}: {error}")
-    keeps: dict[str, Column] = {}
-    for rule in mapping.where:
-        try:
-            keeps[rule.rule] = need(compiled(rule.keep, scope), (Sort.BOOL,), "keep").column
-        except ExpressionError as error:
-            problems.append(f"where.{rule.rule}: {error}")
-    if problems:
-        place = f"sources/{load.source.source}.yaml: tables.{table.name}"
-        raise ConfigError("\n".join(f"{place}.{problem}" for problem in problems))
-    constants = {
-        name: _value(Literal(v), table, name, scope, None) for name, v in mapping.defaults.items() if name not in typed
-    }
-    return _with_fate(_projected(rows.frame, table, {**typed, **constants}, keeps), table, load)
+    """Every row of `rows` once: the canonical columns, `_rule`, `_reason` and where it came from."""
+    return _with_fate(_projected(rows, table, compiled_mapping(table, scope, load.source)), rows.carried, table, load)
 
 
-def _value(tree: Node, table: Table, name: str, scope: Scope, default: object) -> Typed:
-    sql_type = "timestamp" if name in DEVICE_STAMPS else table.column(name).type
-    value = to_type(compiled(tree, scope), sql_type, scope.zone)
-    if default is None:
-        return value
-    fallback = to_type(compiled(Literal(default), scope), sql_type, scope.zone).column  # type: ignore[arg-type]
-    # A default stands for a missing value, never for one that did not convert.
-    failed = F.coalesce(value.failed, F.lit(False)) if value.failed is not None else F.lit(False)
-    return value.like(F.when(value.column.isNull() & ~failed, fallback).otherwise(value.column))
-
-
-def _projected(frame: DataFrame, table: Table, typed: Mapping[str, Typed], keeps: Mapping[str, Column]) -> DataFrame:
-    failed = [F.when(v.failed, F.lit(f"type:{name}")) for name, v in typed.items() if v.failed is not None]
+def _projected(rows: Rows, table: Table, mapped: CompiledMapping) -> DataFrame:
     readable = F.col(REASON).isNull()
-    rules = [F.when(readable & ~F.coalesce(keep, F.lit(False)), F.lit(rule)) for rule, keep in keeps.items()]
+    rules = [F.when(readable & ~F.coalesce(keep, F.lit(False)), F.lit(rule)) for rule, keep in mapped.keeps.items()]
+    rescued = [F.col("_rescued").alias("rescued")] if "rescued" in table.column_names else []
     nothing = F.lit(None).cast("string")
-    columns = [
-        typed[name].column.cast(_type(table, name)).alias(name)
-        if name in typed
-        else F.lit(None).cast(_type(table, name)).alias(name)
-        for name in mappable(table)
-    ]
-    return frame.select(
-        *columns,
+    values = {name: value.column for name, value in mapped.values.items()}
+    return rows.frame.select(
+        *(values.get(name, F.lit(None)).cast(mapped_type(table, name)).alias(name) for name in mappable(table)),
+        *rescued,
+        *rows.carried,
         "_file",
         "_position",
-        F.coalesce(F.when(F.col(REASON) == BLANK, F.lit("blank_line")), *rules, nothing).alias(RULE),
-        F.coalesce(F.when(F.col(REASON) != BLANK, F.col(REASON)), *failed, nothing).alias(REASON),
+        F.coalesce(F.when(F.col(REASON) == BLANK, F.lit(BLANK_LINE)), *rules, nothing).alias(RULE),
+        F.coalesce(F.when(F.col(REASON) != BLANK, F.col(REASON)), *mapped.failures, nothing).alias(REASON),
         F.substr("_raw", F.lit(1), F.lit(MAX_PAYLOAD)).alias("_payload"),
         F.coalesce("_payload_hash", F.sha2("_raw", 256)).alias("_payload_hash"),
     )
 
 
-def _type(table: Table, name: str) -> str:
-    return "timestamp" if name in DEVICE_STAMPS else table.column(name).type
-
-
-def _with_fate(frame: DataFrame, table: Table, load: Load) -> DataFrame:
-    frame = _with_derived(frame, table)
+def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Load) -> DataFrame:
+    frame = _with_derived(frame, table, load)
     names = mappable(table)
     checks = [_problem(column, load.now) for column in table.columns if column.name in names]
+    if table is NUMBERS:
+        checks.append(F.when(F.col("valid_to") <= F.col("valid_from"), "range:valid_to"))
     reason = F.when(F.col(RULE).isNull(), F.coalesce(REASON, *(check for check in checks if check is not None)))
     return frame.withColumn(REASON, reason).select(
         *(c.name for c in table.columns if c.name not in GENERATED),
         F.lit(load.source.source).alias("source"),
         F.lit(load.load_id).alias("load_id"),
-        F.xxhash64(*table.key).alias(KEY_HASH),
+        F.xxhash64(*contenders(table)).alias(KEY_HASH),
+        *carried,
         RULE,
         REASON,
         "_file",
@@ -126,7 +92,7 @@ def _kept(name: str, table: Table) -> Column:
     return F.col(name) if table.name in NEWEST else F.when(F.col(REASON).isNotNull(), F.col(name))
 
 
-def _problem(column: Declared, now: datetime) -> Column | None:
+def _problem(column: Declared, now: datetime | Column) -> Column | None:
     """`null:`, `value:` or `range:` and the column, where its value is none that the table may hold."""
     value, problems = F.col(column.name), []
     if not column.nullable:
@@ -134,16 +100,17 @@ def _problem(column: Declared, now: datetime) -> Column | None:
     if column.values:
         problems.append(F.when(~value.isin(*column.values), F.lit(f"value:{column.name}")))
     if column.type == "timestamp":
-        plausible = value.between(F.lit(EARLIEST).cast("timestamp"), F.lit(now + AHEAD))
+        plausible = value.between(F.lit(EARLIEST).cast("timestamp"), F.lit(now) + F.lit(AHEAD))
         problems.append(F.when(~plausible, F.lit(f"range:{column.name}")))
     return F.coalesce(*problems) if problems else None
 
 
-def _with_derived(frame: DataFrame, table: Table) -> DataFrame:
-    """Columns that follow from others: event time from device stamps, local days, missing event ids."""
+def _with_derived(frame: DataFrame, table: Table, load: Load) -> DataFrame:
+    """Columns that follow from others: event time from device stamps, local days, missing event ids, notes."""
     if table.name == "events":
-        frame = frame.withColumn("event_time", _event_time()).drop(*DEVICE_STAMPS)
+        frame = frame.withColumns({"event_time": _event_time(), "clock_skew_s": _clock_skew_s()}).drop(*DEVICE_STAMPS)
         frame = frame.withColumn("received_time", F.coalesce("received_time", "event_time"))
+        frame = load.exclusions.noted(frame)
     if table.name in DAYS:
         day, instant = DAYS[table.name]
         frame = frame.withColumn(day, F.to_date(instant))
@@ -164,7 +131,29 @@ def _event_time() -> Column:
     return F.coalesce(F.col("event_time"), corrected)
 
 
-def counted(frame: DataFrame, day: str | None) -> DataFrame:
-    """Rows by rule and reason; with `day`, a column of dates, the first and the last of each."""
-    ends = [F.min(day).alias("first_day"), F.max(day).alias("last_day")] if day else []
-    return frame.groupBy(RULE, REASON).agg(F.count("*").alias("rows"), *ends)
+def _clock_skew_s() -> Column:
+    """Device clock minus collector where more than a day lies between, else null.
+
+    The clock is read when the device sends. Without that stamp only a device that is ahead gives itself away: an
+    event that was created long before may have waited.
+    """
+    received, sent, created = (F.unix_seconds(name) for name in ("received_time", "sent_time", "created_time"))
+    skew = F.coalesce(sent, F.when(created > received, created)) - received
+    return F.when(F.abs(skew) > SKEW_S, skew)
+
+
+def counted(frame: DataFrame, table: Table) -> DataFrame:
+    """Rows by rule and reason; of good rows the first and last day, and how many carry which note."""
+    good = F.col(RULE).isNull() & F.col(REASON).isNull()
+    day = table.partition
+    # Days of refused rows are not asked for: the year 52000 is none that Python knows.
+    ends = (
+        [f(F.when(good, F.col(day))).alias(name) for name, f in (("first_day", F.min), ("last_day", F.max))]
+        if day
+        else []
+    )
+    if table.name != "events":
+        return frame.groupBy(RULE, REASON).agg(F.count("*").alias("rows"), *ends)
+    notes = [F.count(name).alias(note) for note, name in NOTES.items()]
+    exclusion = F.when(good, F.col("exclusion")).alias("exclusion")
+    return frame.groupBy(RULE, REASON, exclusion).agg(F.count("*").alias("rows"), *ends, *notes)

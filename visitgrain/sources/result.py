@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,20 +10,22 @@ from datetime import date
 from pyspark.sql import Row
 
 from visitgrain.errors import GateRefused
-from visitgrain.sources.mapping import REASON, RULE
-from visitgrain.sources.settling import DUPLICATE_KEY, OUTCOME, STORED
+from visitgrain.sources.mapping import NOTES, REASON, RULE
+from visitgrain.sources.settling import CONTRADICTING, OUTCOME, STORED
 
 
 @dataclass(frozen=True)
 class TableResult:
     """`outcomes` counts every row read once.
 
-    kept, late, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>.
+    kept, late, duplicate, conflicting, superseded, filtered:<rule> and quarantined:<reason>. `notes` counts good rows
+    by what was noticed about them: rescued (fields that nobody reads), skewed (device clock), excluded:<why>.
     """
 
     table: str
     rows_read: int
     outcomes: dict[str, int]
+    notes: dict[str, int] = field(default_factory=dict)
     version: int | None = None
     content_hash: str | None = None
     days: tuple[date, date] | None = None
@@ -61,11 +64,24 @@ def fates(counts: Iterable[Row]) -> dict[str, int]:
     return named
 
 
+def noticed(counts: Iterable[Row]) -> dict[str, int]:
+    """Notes by name, none with zero rows, from rows of `counted`."""
+    named: Counter[str] = Counter()
+    for row in counts:
+        if row[RULE] or row[REASON]:
+            continue
+        found = row.asDict()
+        named.update({note: found.get(note, 0) for note in NOTES})
+        if why := found.get("exclusion"):
+            named[f"excluded:{why}"] += row["rows"]
+    return {note: rows for note, rows in sorted(named.items()) if rows}
+
+
 def settled_outcomes(counts: Iterable[Row]) -> Mapping[str, int]:
     """New rows of repeated keys by outcome, kept ones left out (the write counts those)."""
     named: dict[str, int] = {}
     for row in counts:
         if not row[STORED] and row[OUTCOME] != "kept":
-            name = f"quarantined:{row[OUTCOME]}" if row[OUTCOME] == DUPLICATE_KEY else row[OUTCOME]
+            name = f"quarantined:{row[OUTCOME]}" if row[OUTCOME] in CONTRADICTING else row[OUTCOME]
             named[name] = named.get(name, 0) + row["rows"]
     return named

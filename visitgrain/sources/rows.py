@@ -6,21 +6,21 @@ Fields stay text, numbers exactly as written; what they mean is for the mapping 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from visitgrain.catalogue.source import Source
 from visitgrain.errors import GateRefused
+from visitgrain.sources.fields import MAX_FIELD, Fields, Wanted
+from visitgrain.sources.json_fields import json_fields, json_keys
 from visitgrain.sources.records import MAX_RECORD, Quoting, Record, lines
 from visitgrain.sources.streams import open_stream
 
 csv.field_size_limit(4 * MAX_RECORD)
 
-Fields = Sequence[str | None]
 Parser = Callable[[list[str]], list["Fields | str"]]  # a str = the reason why the record is refused
 
 
@@ -78,7 +78,7 @@ def columns_of(path: Path, layout: Layout) -> list[str] | None:
     if not readable:
         return None
     if layout.format == "json":
-        return _keys(readable[:1000])
+        return json_keys(readable[:1000])
     header = [name.strip() for name in next(_reader(readable[:1], layout), [])]
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
@@ -94,23 +94,48 @@ def _first(blocks: Iterator[list[Record]]) -> Iterator[list[Record]]:
             return
 
 
-def parser(layout: Layout, columns: Sequence[str], wanted: Sequence[str]) -> Parser:
-    """A function from the texts of a block to the `wanted` fields of each, missing ones None."""
+def parser(layout: Layout, columns: Sequence[str], wanted: Wanted) -> Parser:
+    """A function from the texts of a block to the wanted fields of each, missing ones None, and the rescued ones."""
     if layout.format == "json":
-        return lambda texts: [_json_fields(text, wanted, layout.nulls) for text in texts]
-    places = [columns.index(name) if name in columns else None for name in wanted]
+        return _limited(lambda texts: [json_fields(text, wanted, layout.nulls) for text in texts])
     if layout.format == "csv":
-        return lambda texts: [_picked(row, len(columns), places, layout.nulls) for row in _csv_rows(texts, layout)]
+        places = [columns.index(name) if name in columns else None for name in wanted.names]
+        others = [(name, columns.index(name)) for name in wanted.rescued(columns)]
+        pick = partial(_picked, width=len(columns), places=places, others=others, nulls=layout.nulls)
+        return _limited(lambda texts: list(map(pick, _csv_rows(texts, layout))))
     compiled = re.compile(layout.pattern or "")
-    return lambda texts: [_matched(compiled.fullmatch(text), wanted, layout.nulls) for text in texts]
+    return _limited(lambda texts: [_matched(compiled.fullmatch(text), wanted.names, layout.nulls) for text in texts])
 
 
-def _picked(row: list[str] | str, width: int, places: list[int | None], nulls: frozenset[str]) -> Fields | str:
+def _limited(parse: Parser) -> Parser:
+    """Refuses records with a field that is too long. Short records, nearly all, cost a look at their length."""
+
+    def parsed(texts: list[str]) -> list[Fields | str]:
+        found = parse(texts)
+        for n in [n for n, text in enumerate(texts) if 4 * len(text) > MAX_FIELD and not isinstance(found[n], str)]:
+            *fields, rescued = found[n]
+            values = [*fields, *(rescued or {}).values()]  # type: ignore[union-attr]
+            if any(len(str(value).encode()) > MAX_FIELD for value in values if value):
+                found[n] = "size"
+        return found
+
+    return parsed
+
+
+def _picked(
+    row: list[str] | str,
+    *,
+    width: int,
+    places: list[int | None],
+    others: list[tuple[str, int]],
+    nulls: frozenset[str],
+) -> Fields | str:
     if isinstance(row, str):
         return row
     if len(row) != width:
         return "columns"
-    return [None if place is None or row[place] in nulls else row[place] for place in places]
+    fields = [None if place is None or row[place] in nulls else row[place] for place in places]
+    return [*fields, {name: row[place] for name, place in others if row[place] not in nulls} or None]
 
 
 def _csv_rows(texts: list[str], layout: Layout) -> list[list[str] | str]:
@@ -140,66 +165,4 @@ def _matched(match: re.Match[str] | None, wanted: Sequence[str], nulls: frozense
     if match is None:
         return "pattern"
     found = match.groupdict()
-    return [None if found.get(name) in nulls else found.get(name) for name in wanted]
-
-
-def _json_fields(text: str, wanted: Sequence[str], nulls: frozenset[str]) -> Fields | str:
-    try:
-        found = _loads(text)
-    except _Unreadable as error:
-        return error.reason
-    fields = [_json_text(found.get(name)) for name in wanted]
-    if "\\u" in text and any(field and not _encodable(field) for field in fields):
-        return "encoding"
-    return [None if field in nulls else field for field in fields]
-
-
-class _Unreadable(Exception):
-    """A record that is no JSON object; `reason` as in quarantine."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def _loads(text: str) -> dict[str, object]:
-    """The JSON object with numbers as written."""
-    try:
-        found = json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse)
-    except RecursionError:
-        raise _Unreadable("size") from None
-    except ValueError:
-        raise _Unreadable("json") from None
-    if not isinstance(found, dict):
-        raise _Unreadable("json")
-    return found
-
-
-def _keys(texts: list[str]) -> list[str]:
-    """All keys of the objects among `texts`, in order of appearance."""
-    keys: dict[str, None] = {}
-    for text in texts:
-        with suppress(_Unreadable):
-            keys.update(dict.fromkeys(_loads(text)))
-    return list(keys)
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _json_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _encodable(text: str) -> bool:
-    """False for half of a surrogate pair, which no table can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return [*(None if found.get(name) in nulls else found.get(name) for name in wanted), None]

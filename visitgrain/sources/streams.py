@@ -44,11 +44,10 @@ class _Gzip:
     def read(self, size: int, /) -> bytes:
         while True:
             if self._inflate.eof:
-                self._input = self._inflate.unused_data.lstrip(b"\0")
-                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                self._input = self._input or self._file.read(_BLOCK)
+                self._input = self._inflate.unused_data.lstrip(b"\0") or self._file.read(_BLOCK)
                 if not self._input:
-                    return b""
+                    return b""  # and again, when somebody asks once more
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
             self._input = self._input or self._file.read(_BLOCK)
             if not self._input:
                 raise Truncated

@@ -47,6 +47,8 @@ EVENTS = Table(
         col("props", "map<string,string>", "result_count, load_ms, rating, nps, kind, sharer_id, target, …"),
         col("visit_key", "string", "visit id given by the collector; used by the `collector_keys` visit rules only"),
         col("exclusion", "string", "why visits leave the event out (bot, staff, test); null = counted"),
+        col("rescued", "map<string,string>", "fields that the mapping neither reads nor ignores", personal=True),
+        col("clock_skew_s", "bigint", "device clock minus collector, where over a day apart; else null", unit="s"),
         key("source", "string", "name of the source mapping"),
         key("load_id", "string", LOAD_ID, provenance=True),
     ),

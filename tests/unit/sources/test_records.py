@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from visitgrain.errors import GateRefused
+from visitgrain.sources.fields import MAX_FIELD, Wanted
 from visitgrain.sources.records import MAX_RECORD
 from visitgrain.sources.rows import Layout, body, columns_of, parser
 
@@ -20,9 +22,13 @@ JSON = Layout("json", "utf-8", ",", None, (), None, frozenset())
 def read(path: Path, layout: Layout) -> list[tuple]:
     """(offset, fields or reason) of every record."""
     columns = columns_of(path, layout) or []
-    parse = parser(layout, columns, columns)
+    parse = parser(layout, columns, Wanted(tuple(columns)))
     found = (record for block in body(path, layout) for record in block)
-    return [(record.offset, record.reason or parse([record.text])[0]) for record in found]
+    return [(record.offset, record.reason or _without_rescued(parse([record.text])[0])) for record in found]
+
+
+def _without_rescued(fields):
+    return fields if isinstance(fields, str) else fields[:-1]
 
 
 def csv_of(tmp_path: Path, data: bytes, layout: Layout = CSV, name: str = "a.csv") -> list[tuple]:
@@ -95,6 +101,51 @@ def test_json(tmp_path: Path, line: bytes, expected: object) -> None:
     assert csv_of(tmp_path, first + line + b"\n", JSON, "a.json") == [(0, ["0"]), (10, expected)]
 
 
+OPTIONS = [
+    # case, layout, columns, known fields, ignored globs, record, the one wanted field, the rescued ones
+    ("csv", CSV, ["a", "new", "x_1"], {"a"}, ("x_*",), "1,2,3", "1", {"new": "2"}),
+    ("csv: missing values are left out", CSV, ["a", "new"], {"a"}, (), "1,", "1", None),
+    ("csv: read by another table", CSV, ["a", "b"], {"a", "b"}, (), "1,2", "1", None),
+    (
+        "json",
+        JSON,
+        [],
+        {"a"},
+        (),
+        '{"a":1,"z":{"k":[1]},"new":true,"none":null}',
+        "1",
+        {"new": "true", "z": '{"k": ["1"]}'},
+    ),
+    ("json: all is ignored", JSON, [], None, ("*",), '{"a":1,"new":2}', "1", None),
+]
+
+
+@pytest.mark.parametrize(("case", "layout", "columns", "known", "ignored", "text", "field", "rescued"), OPTIONS)
+def test_fields_that_nobody_reads_are_rescued(case, layout, columns, known, ignored, text, field, rescued) -> None:
+    wanted = Wanted(("a",), None if known is None else frozenset(known), ignored)
+    assert parser(layout, columns, wanted)([text]) == [[field, rescued]]
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "expected"),
+    [
+        (JSON, '{"a":"' + "x" * MAX_FIELD + '"}', ["x" * MAX_FIELD]),
+        (JSON, '{"a":"' + "x" * (MAX_FIELD + 1) + '"}', "size"),
+        (JSON, '{"a":"' + "套" * (MAX_FIELD // 3 + 1) + '"}', "size"),  # three bytes each
+        (CSV, "x" * (MAX_FIELD + 1), "size"),
+        (JSON, "{" + ",".join(f'"k{n}":1' for n in range(1_001)) + "}", "size"),
+        (JSON, '{"a":' + "[" * 99 + "]" * 99 + "}", ["[" * 99 + "]" * 99]),
+        (JSON, '{"a":' + "[" * 100 + "]" * 100 + "}", "size"),
+        (JSON, '{"a":"' + "[" * 200 + '"}', ["[" * 200]),  # brackets in a text are no nesting
+        (JSON, '{"a":"\\u0000"}', "encoding"),
+    ],
+    ids=["64 KiB", "over 64 KiB", "wide characters", "csv", "1,001 keys", "depth 100", "depth 101", "brackets", "NUL"],
+)
+def test_limits_of_a_record(layout, text, expected) -> None:
+    [found] = parser(layout, ["a"], Wanted(("a",)))([text])
+    assert _without_rescued(found) == expected
+
+
 def test_pattern(tmp_path: Path) -> None:
     layout = Layout("text", "utf-8", ",", None, (), r"(?P<ip>\S+) (?P<path>\S+)", frozenset({"-"}))
     data = b"1.2.3.4 /a\nnonsense\n- /b\n"
@@ -110,6 +161,20 @@ def test_oversize_record_is_cut_out(tmp_path: Path, ends: bytes) -> None:
     assert [(r.offset, r.reason) for r in found] == [(2, None), (4, "size"), (4 + len(long) + 1, None)]
     assert found[1].payload_hash == hashlib.sha256(long).hexdigest()
     assert len(found[1].text) == 1 << 16
+
+
+def test_c10_memory_is_bounded_however_much_a_file_unpacks_to(tmp_path: Path) -> None:
+    """128 MB of one line in 128 KB: it is refused, and no more than some blocks of it are ever in memory."""
+    file = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        for _ in range(128):
+            stream.write(b"x" * 1_000_000)
+    tracemalloc.start()
+    found = [(record.offset, record.reason) for block in body(file, JSON) for record in block]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [(0, "size")]
+    assert peak < 32_000_000
 
 
 def test_gzip_several_members(tmp_path: Path) -> None:
