@@ -10,7 +10,7 @@ JOB = Job(
     name="split_visit_days",
     summary="Splits visits over midnight, for daily actives.",
     grain="day",
-    reads=(during(VISITS),),
+    reads=(during(VISITS, as_files=True),),
     writes=(VISIT_DAYS,),
     transform=to_visit_days,
 )

@@ -8,14 +8,13 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from jobs import build_visits, cut_visits, stitch_visits
+from jobs import build_visits, cut_visits, split_visit_days, stitch_visits
 from tests.jobs.runtime_world import context
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.runner import run_job
 from visitgrain.span import Span
 from visitgrain.tables.inputs import EVENTS
-from visitgrain.tables.visiting import VISITS
-from visitgrain.visits.history import to_visit_days
+from visitgrain.tables.visiting import VISIT_DAYS, VISITS
 
 MARCH = Span(date(2026, 3, 1), date(2026, 3, 31))
 
@@ -98,11 +97,15 @@ def test_history_of_earlier_runs_counts_like_one_run(spark, world, tmp_path):
 
 
 def test_a_visit_over_midnight_starts_once_and_touches_two_days(spark, world):
-    visits = visits_of(world, "7 phone 2026-03-01 23:50\n7 phone 2026-03-02 00:10\n7 phone 2026-03-02 00:15")
-    days = to_visit_days(visits).select(F.col("day").cast("string"), "events", "seconds", "is_start_day")
-    expected = [("2026-03-01", 1, 600, True), ("2026-03-02", 2, 900, False)]  # 10 minutes before midnight, 15 after
-    schema = "day string, events int, seconds bigint, is_start_day boolean"
-    assertDataFrameEqual(days, spark.createDataFrame(expected, schema), ignoreNullable=True)
+    visits_of(world, "7 phone 2026-03-01 23:50\n7 phone 2026-03-02 00:10\n7 phone 2026-03-02 00:15")
+    run_job(split_visit_days.JOB, MARCH, world)
+    columns = ("visit_date", "day", "subscriber_id", "channel", "events", "active_events", "seconds", "is_start_day")
+    first, second = date(2026, 3, 1), date(2026, 3, 2)
+    found = world.lake.read(VISIT_DAYS).select(*columns).orderBy("day").collect()
+    assert [tuple(row) for row in found] == [
+        (first, first, 7, "app", 1, 1, 600, True),  # 10 minutes before midnight, 15 after
+        (first, second, 7, "app", 2, 2, 900, False),
+    ]
 
 
 def test_every_event_is_accounted_for(world):

@@ -12,6 +12,7 @@ from visitgrain.runtime.delta_log import DataFile
 
 PART_BYTES = 64 << 20  # what one task reads; a larger file is read in parts
 GROUP_ROWS = 500_000  # rows of files that one task brings together
+ENOUGH_ROWS = 100_000  # for a task: more partitions are not added to so many
 
 
 def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFiles:
@@ -32,7 +33,8 @@ def _parts(root: str, files: Iterable[DataFile]) -> Iterator[tuple[FilePart, int
     """Files in order of partition, large ones in parts, each with its group; and the bytes of each part."""
     number, group, held, before = 0, 0, 0, None
     for file in sorted(files, key=lambda file: (str(file.partition), file.path)):
-        if number and (file.partition != before or held + file.rows > GROUP_ROWS):
+        most = GROUP_ROWS if file.partition == before else ENOUGH_ROWS
+        if number and held + file.rows > most:
             group, held = group + 1, 0
         held, before = held + file.rows, file.partition
         parts = max(1, -(-file.bytes // PART_BYTES))

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from visitgrain.catalogue.source import DAYS, GENERATED
+from visitgrain.catalogue.source import DAYS, GENERATED, NOTICED
 from visitgrain.tables import Table
 
 NONE = -1  # code of a value that is not there
@@ -79,7 +79,7 @@ def instants(micros: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
 @cache
 def feed_schema(table: Table) -> pa.Schema:
     """The columns of `table` that a feed delivers, without those that ingest adds."""
-    added = {*GENERATED, "exclusion", "rescued", "clock_skew_s", *DAYS.get(table.name, ())[:1]}
+    added = {*GENERATED, *NOTICED, "exclusion", *DAYS.get(table.name, ())[:1]}
     return pa.schema([(c.name, ARROW[c.type]) for c in table.columns if c.name not in added])
 
 

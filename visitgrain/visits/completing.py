@@ -29,6 +29,19 @@ def runaways(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield visits.rename_columns(columns).filter(pc.is_valid(visits["runaway"]))
 
 
+def days_of(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Rows of `visit_days`: the visits of each file, split by local day."""
+    kept = ["visit_id", "visit_date", "subscriber_id", "channel"]
+    for file in parts_of(listing):
+        visits = read_part(file, [*kept, "days"], dictionaries=["channel"])
+        days = visits["days"].combine_chunks()
+        split = visits.select(kept).take(pc.list_parent_indices(days))
+        entries = pc.list_flatten(days).flatten()
+        for field, values in zip(days.type.value_type, entries, strict=True):
+            split = split.append_column(field.name, values)
+        yield split.append_column("is_start_day", pc.equal(split["day"], split["visit_date"]))
+
+
 def with_columns(
     batches: Iterator[pa.RecordBatch], *, files: Sequence[FilePart], spec: Catalogue
 ) -> Iterator[pa.Table]:

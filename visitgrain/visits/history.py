@@ -11,16 +11,16 @@ from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame
 
 from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles, read_part
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import Identity
 from visitgrain.span import Span
-from visitgrain.tables.visiting import QUARANTINED_VISITS, VISIT_DAYS, VISITS
+from visitgrain.tables.visiting import QUARANTINED_VISITS, VISITS
 from visitgrain.visits import starts
-from visitgrain.visits.completing import runaways, with_columns
+from visitgrain.visits.completing import days_of, runaways, with_columns
 from visitgrain.visits.identity import stitched, with_holders
 from visitgrain.visits.recency import with_history
 
@@ -74,10 +74,9 @@ def to_open_visits(
     return _completed(by_subject, device_visits, spec)
 
 
-def to_visit_days(visits: DataFrame, *, spec: None = None, span: Span | None = None) -> DataFrame:
+def to_visit_days(visits: TableFiles, *, spec: None = None, span: Span | None = None) -> ArrowRows:
     """`visit_days`: one row per visit and local day it touches."""
-    days = visits.select("visit_id", "visit_date", "subscriber_id", "channel", F.inline("days"))
-    return days.select(*VISIT_DAYS.column_names[:-1], (F.col("day") == F.col("visit_date")).alias("is_start_day"))
+    return ArrowRows(visits.listing, days_of)
 
 
 def _completed(by_subject: DataFrame, device_visits: TableFiles, spec: Catalogue) -> dict[str, ArrowRows]:
