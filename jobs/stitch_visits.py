@@ -12,8 +12,7 @@ from visitgrain.tables.runs import UNSTITCHED
 from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, QUARANTINED_VISITS, SETTLED, VISITS
 from visitgrain.visits.history import to_open_visits
 
-WINDOW = LOOK_AHEAD_DAYS + 1  # elapsed days touch one local day more
-GOES_ON = 2  # a visit that began so many days before may still go on
+WINDOW = LOOK_AHEAD_DAYS + 1  # elapsed days touch one local day more; back one more, where a visit began
 
 
 def _to_the_end(span: Span) -> tuple[date | None, date | None]:
@@ -26,12 +25,12 @@ JOB = Job(
     grain="day",
     reads=(
         during(DEVICE_VISITS, as_files=True, part=OPEN),
-        during(DEVICE_VISITS, name="open_around", before=GOES_ON, after=WINDOW, as_files=True, part=OPEN),
+        during(DEVICE_VISITS, name="open_around", before=WINDOW + 1, after=WINDOW, as_files=True, part=OPEN),
         during(DEVICE_VISITS, name="settled_around", before=WINDOW + 1, after=WINDOW, as_files=True, part=SETTLED),
         until(VISITS, optional=True, as_files=True, part=OPEN),
         Read(VISITS, _to_the_end, name="settled", optional=True, as_files=True, part=SETTLED),
         whole(NUMBERS, optional=True, as_files=True),
-        during(UNSTITCHED, before=GOES_ON, after=WINDOW, optional=True, as_files=True),
+        during(UNSTITCHED, before=1, after=WINDOW, optional=True, as_files=True),
     ),
     writes=(VISITS, QUARANTINED_VISITS),
     part=OPEN,

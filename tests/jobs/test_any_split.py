@@ -5,6 +5,7 @@ Each lake holds 20 feeds that have nothing in common, each split in a way of its
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from random import Random
 
@@ -27,14 +28,14 @@ LAKES = range(2 * PROPERTY_SCALE)
 
 @pytest.fixture(scope="module")
 def expected(spark, tmp_path_factory):
-    """The tables of one delivery and one run."""
+    """The tables of one delivery and one run, and the folder of their key of pseudonyms."""
     folder = tmp_path_factory.mktemp("whole")
     whole = shop_context(spark, folder)
     deliver(whole, folder / "in", {"events/e.csv": [line for seed in FEEDS for line in feed(seed)]})
     run_pipeline(daily.PIPELINE, SPAN, whole)
     found = contents(whole)
     assert all(sum(day.rows for day in days.values()) for name, days in found.items() if name != "quarantined_visits")
-    return found
+    return found, folder / "secrets"
 
 
 @pytest.mark.parametrize("number", LAKES)
@@ -46,6 +47,8 @@ def test_any_split_gives_the_tables_of_one_run(spark, tmp_path, monkeypatch, exp
     spark.conf.set("spark.sql.shuffle.partitions", str([2, 7, 1, 200][number % 4]))
     monkeypatch.setattr(device_visits, "EVENTS_PER_TASK", [600_000, 150][number % 2])
     monkeypatch.setattr(history, "VISITS_PER_TASK", [2_000_000, 60][number % 2])
+    tables, key = expected
+    shutil.copytree(key, tmp_path / "secrets")
     made = shop_context(spark, tmp_path)
     splits = [split(feed(seed), random, batches) for seed in FEEDS]
     days = random.sample(list(SPAN.days()), 4)
@@ -58,7 +61,7 @@ def test_any_split_gives_the_tables_of_one_run(spark, tmp_path, monkeypatch, exp
             run_pipeline(daily.PIPELINE, Span(day, day), made)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", spark_before)
-    assert contents(made) == expected
+    assert contents(made) == tables
     book = made.book
     assert {book.state(job, period) for job in daily.PIPELINE.jobs for period in book.periods(job)} == {State.COMPLETE}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
 
 import pytest
@@ -37,18 +38,19 @@ def test_daily_increments_with_dirty_rows_equal_one_full_run(spark, feed, tmp_pa
     ingest(whole, source="canonical", path=feed)
     run_pipeline(daily.PIPELINE, SPAN, whole)
     for day in SPAN.days():
-        arrived = tmp_path / "arrived" / str(day) / "events"
-        arrived.mkdir(parents=True)
-        (arrived / f"day={day}").symlink_to(feed / "events" / f"day={day}", target_is_directory=True)
-        ingest(by_day, source="canonical", path=arrived.parent)
+        arrived = tmp_path / "arrived" / str(day)
+        shutil.copytree(feed / "events" / f"day={day}", arrived / "events" / f"day={day}")
+        if day == SPAN.start:
+            shutil.copytree(feed / "numbers", arrived / "numbers")
+        ingest(by_day, source="canonical", path=arrived)
         run_pipeline(daily.PIPELINE, Span(day, day), by_day)
     expected = contents(whole)
     assert contents(by_day) == expected
     held = {name: sum(day.rows for day in days.values()) for name, days in expected.items()}
-    assert held["late_events"] > 5  # or the days had nothing to be wrong about
-    assert held["conflicting_events"] > 5
+    assert held["conflicting_events"] > 5  # or the days had nothing to be wrong about
     if DAYS < 30:
         return
+    assert held["late_events"] > 5
     for made in (whole, by_day):
         assert admit(made) == held["late_events"]
         run_pipeline(daily.PIPELINE, Span(SPAN.end, SPAN.end), made)

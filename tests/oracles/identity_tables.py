@@ -52,10 +52,16 @@ def decisions(stitched: pa.Table) -> dict[int, Decision]:
     return dict(zip(ids, zip(*(stitched[name].to_pylist() for name in DECIDED), strict=True), strict=True))
 
 
-def stitch(visits: pa.Table, taken_back: Iterable[str] = (), **changes: Any) -> list[Decision]:
+def logins_table(logins: Iterable[tuple[int, int]]) -> pa.Table:
+    """Device and time of logins that were taken back."""
+    rows = [{"device": device, "t": t} for device, t in sorted(logins)]
+    return pa.Table.from_pylist(rows, schema=pa.schema({"device": pa.int64(), "t": pa.int64()}))
+
+
+def stitch(visits: pa.Table, taken_back: Iterable[tuple[int, int]] = (), **changes: Any) -> list[Decision]:
     """What is decided by the shipped rules with `changes`, by visit id."""
     identity = Identity(**{**DEFAULT.identity.model_dump(), **changes})
-    found = decisions(stitched(visits, identity, pa.array(sorted(taken_back), pa.string())))
+    found = decisions(stitched(visits, identity, logins_table(taken_back)))
     return [found[visit] for visit in sorted(found)]
 
 

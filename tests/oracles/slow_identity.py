@@ -16,14 +16,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY: Decision = (None, None, None, None)
 
 
-def slow_stitched(visits: list[Visit], identity: Any, taken_back: set[str]) -> dict[int, Decision]:
+def slow_stitched(visits: list[Visit], identity: Any, taken_back: set[tuple[int, int]]) -> dict[int, Decision]:
     """Whose each visit is, by visit id. Method null: as cut."""
     decisions: dict[int, Decision] = {}
     for device in {visit["device"] for visit in visits}:
         of_device = [visit for visit in visits if visit["device"] == device]
         for visit in of_device:
             if identity.mode == "compat_last_login":
-                decisions[visit["visit_id"]] = _last_login(of_device)
+                decisions[visit["visit_id"]] = _last_login(visit, of_device, identity)
             elif visit["subscriber"] is not None:
                 decisions[visit["visit_id"]] = _by(visit, None)
             else:
@@ -40,14 +40,15 @@ def _by(named: Visit, method: str | None) -> Decision:
     return named["subscriber"], method, named["login_event_id"], named["login_t"]
 
 
-def _last_login(visits: list[Visit]) -> Decision:
-    named = [visit for visit in visits if visit["subscriber"] is not None]
+def _last_login(visit: Visit, of_device: list[Visit], identity: Any) -> Decision:
+    logins = [other for other in of_device if other["subscriber"] is not None]
+    named = [login for login in logins if abs(login["login_t"] - visit["t"]) <= identity.within_days * DAY]
     if not named:
-        return NOBODY
-    return _by(max(named, key=lambda visit: (visit["login_t"], visit["visit_id"])), "last_login")
+        return _by(visit, None)
+    return _by(max(named, key=lambda login: (login["login_t"], login["visit_id"])), "last_login")
 
 
-def _next_login(visit: Visit, of_device: list[Visit], identity: Any, taken_back: set[str]) -> Decision:
+def _next_login(visit: Visit, of_device: list[Visit], identity: Any, taken_back: set[tuple[int, int]]) -> Decision:
     start, named = visit["t"], [other for other in of_device if other["subscriber"] is not None]
     later = [other for other in named if other["login_t"] >= start]
     if not later:
@@ -65,8 +66,9 @@ def _next_login(visit: Visit, of_device: list[Visit], identity: Any, taken_back:
             return NOBODY
     if _people_until(login, named, identity) > identity.shared_device.subscribers:
         return NOBODY
-    if candidate["login_event_id"] in taken_back:
-        return NOBODY
+    for device, t in taken_back:
+        if device == visit["device"] and candidate["login_t"] <= t <= candidate["end"]:
+            return NOBODY
     return _by(candidate, "next_login")
 
 

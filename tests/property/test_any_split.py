@@ -56,7 +56,7 @@ IDENTITIES = [
     {"mode": "time_sliced", "within_days": days, "shared_device": {"subscribers": people, "days": 1}}
     for days in (1, 30)
     for people in (1, 5)
-]
+] + [{"mode": "compat_last_login", "within_days": 1, "shared_device": {"subscribers": 5, "days": 30}}]
 Event = dict[str, Any]
 
 
@@ -155,13 +155,14 @@ def stitch(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
     visits = [*starts.open_now(lake.listing(now)), *near]
     if not now:
         return {}
-    decided = stitched(together(visits), lake.catalogue.visit_rules.identity, pa.array([], pa.string()))
+    last_wins = lake.catalogue.visit_rules.identity.last_wins
+    decided = stitched(together(visits), lake.catalogue.visit_rules.identity, starts.logins_taken_back(()))
     recent = starts.earliest_needed(span)
     before = [
-        *starts.open_before(lake.listing(past), recent=recent),
+        *starts.open_before(lake.listing(past), recent=recent, claimed_count=last_wins),
         *starts.settled_before(lake.listing(settled), recent=recent),
     ]
-    return {"open": complete(lake, now, [*starts.of_open(decided, claimed_count=False), *before])}
+    return {"open": complete(lake, now, [*starts.of_open(decided, claimed_count=last_wins), *before])}
 
 
 def complete(lake: Lake, now: dict[date, pa.Table], own: list[pa.Table]) -> dict[date, pa.Table]:

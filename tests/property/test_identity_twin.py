@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.conftest import PROPERTY_SCALE
-from tests.oracles.identity_tables import decisions, numbers_table, visits_table
+from tests.oracles.identity_tables import decisions, logins_table, numbers_table, visits_table
 from tests.oracles.slow_identity import DAY, EPOCH, Decision, Visit, slow_holders, slow_stitched
 from visitgrain.catalogue.visit_rules import Identity
 from visitgrain.visits.identity import stitched, with_holders
@@ -40,11 +40,10 @@ class World:
 
     visits: list[Visit]
     identity: Identity
-    taken_back: set[str]
+    taken_back: set[tuple[int, int]]
 
     def decided(self) -> dict[int, Decision]:
-        taken_back = pa.array(sorted(self.taken_back), pa.string())
-        return decisions(stitched(visits_table(self.visits), self.identity, taken_back))
+        return decisions(stitched(visits_table(self.visits), self.identity, logins_table(self.taken_back)))
 
     def twin(self) -> dict[int, Decision]:
         return slow_stitched(self.visits, self.identity, self.taken_back)
@@ -62,8 +61,11 @@ def world_of(chance: Random, devices: Sequence[int]) -> World:
     visits = [visit for device in devices for visit in _visits(chance, device, unit)]
     ids = chance.sample(range(len(visits)), k=len(visits))
     visits = [{**visit, "visit_id": VISIT + n} for n, visit in zip(ids, visits, strict=True)]
-    logins = [visit["login_event_id"] for visit in visits if visit["login_event_id"]]
-    taken_back = {login for login in logins if chance.randrange(15) == 0}
+    logins = [visit for visit in visits if visit["login_t"] is not None and chance.randrange(15) == 0]
+    # as the login was when somebody took it back; others of the visit may have come since
+    taken_back = {
+        (visit["device"], chance.choice([visit["login_t"], visit["end"], visit["end"] + 1])) for visit in logins
+    }
     within, days = (chance.choice([1, 2, 3, 4]) * unit / DAY for _ in range(2))
     identity = Identity(
         mode=chance.choice(["time_sliced"] * 3 + ["compat_last_login"]),
@@ -157,7 +159,7 @@ def test_order_and_batches_of_rows_do_not_matter(world: World, chance: Random) -
     shuffled = visits_table(chance.sample(world.visits, k=len(world.visits)))
     cut = chance.randint(0, len(world.visits))
     batches = pa.concat_tables([shuffled.slice(cut), shuffled.slice(0, cut)])
-    taken_back = pa.array(sorted(world.taken_back), pa.string())
+    taken_back = logins_table(world.taken_back)
     assert decisions(stitched(batches, world.identity, taken_back)) == world.decided()
 
 
@@ -198,7 +200,8 @@ def test_weeks_later_the_same_is_decided(world: World, weeks: int) -> None:
 
     moved = [{**visit, **{name: later(visit[name]) for name in ("t", "end", "login_t")}} for visit in world.visits]
     expected = {visit: (*whose, later(login)) for visit, (*whose, login) in world.decided().items()}
-    assert replace(world, visits=moved).decided() == expected
+    taken_back = {(device, t + weeks * 7 * DAY) for device, t in world.taken_back}
+    assert replace(world, visits=moved, taken_back=taken_back).decided() == expected
 
 
 @settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)

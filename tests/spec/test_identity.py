@@ -234,7 +234,21 @@ def test_a_login_taken_back_gives_nothing_and_nobody_takes_its_place() -> None:
         5 10:00:00 | 5 10:10:00 | -          | -
         6 10:00:00 | 6 10:10:00 | 7          | 6 10:00:00
         """,
-        taken_back=("b", "elsewhere"),
+        taken_back=((1, instant("4 10:00:00")), (2, instant("6 10:00:00"))),
     )
     assert [subscriber for subscriber, *_ in visits] == [None, 7, 7, 7]
     assert visits[1] == (7, None, "b", instant("4 10:00:00"))  # the visit of the login itself stays
+
+
+@pytest.mark.parametrize(("noted", "expected"), [("4 09:59:59", 7), ("4 10:05:00", None), ("4 10:10:01", 7)])
+def test_a_login_taken_back_is_known_by_its_visit(noted: str, expected: int | None) -> None:
+    """When an earlier login of the visit comes late, the visit is still the one that was meant."""
+    visits = whose(
+        """
+        start      | end        | subscriber | login
+        3 10:00:00 | 3 10:10:00 | -          | -
+        4 10:00:00 | 4 10:10:00 | 7          | 4 10:00:00
+        """,
+        taken_back=((1, instant(noted)),),
+    )
+    assert visits == [expected, 7]

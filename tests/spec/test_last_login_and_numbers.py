@@ -15,7 +15,8 @@ def test_the_last_login_takes_all_visits_of_the_device() -> None:
     visits = decided(
         """
         device | channel | start       | end         | ends by | subscriber | login
-        1      | app     | 1 10:00:00  | 1 10:10:00  | logout  | -          | -
+        1      | app     | 1 09:59:59  | 1 10:10:00  | logout  | -          | -
+        1      | app     | 2 10:00:00  | 2 10:10:00  | logout  | -          | -
         1      | app     | 3 10:00:00  | 3 10:10:00  | logout  | 7          | 3 10:00:00
         1      | web     | 30 09:00:00 | 31 12:00:00 | -       | 8          | 31 10:00:00.000001
         1      | app     | 31 09:30:00 | 31 10:30:00 | -       | 7          | 31 10:00:00
@@ -25,9 +26,9 @@ def test_the_last_login_takes_all_visits_of_the_device() -> None:
         **COMPAT,
         shared_device={"subscribers": 1, "days": 30},
     )
-    # Neither distance nor logouts, other people or their number count.
-    last = (8, "last_login", "c", instant("31 10:00:00.000001"))
-    assert visits == [last] * 5 + [(None, None, None, None)]
+    # Neither logouts, other people nor their number count; the 31st is more than 30 days after the first visit.
+    last = (8, "last_login", "d", instant("31 10:00:00.000001"))
+    assert visits == [(7, "last_login", "c", instant("3 10:00:00")), *[last] * 5] + [(None, None, None, None)]
 
 
 def test_of_equal_last_logins_the_greatest_visit_id_wins() -> None:

@@ -11,7 +11,8 @@ from visitgrain.catalogue.yaml_file import Strict, parse
 from visitgrain.errors import ConfigError, suggestion
 from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
 
-LOOK_AHEAD_DAYS = 30  # as far as `build_visits` reads
+MOST_MINUTES = 24 * 60
+LOOK_AHEAD_DAYS = 30  # as far as `stitch_visits` reads
 
 
 class Runaway(Strict):
@@ -36,6 +37,10 @@ class Identity(Strict):
     within_days: float = Field(gt=0, le=LOOK_AHEAD_DAYS)
     shared_device: SharedDevice
 
+    @property
+    def last_wins(self) -> bool:
+        return self.mode == "compat_last_login"
+
 
 class VisitRules(Strict):
     """`cut: timeout` ends a visit by inactivity, cap, logout and another subscriber's login.
@@ -47,7 +52,7 @@ class VisitRules(Strict):
     description: str
     cut: Literal["timeout", "collector_key"]
     timeout_minutes: dict[str, float]
-    cap_hours: float = Field(gt=0)
+    cap_hours: float = Field(gt=0, le=24)  # jobs read two days around theirs
     background: tuple[str, ...]
     runaway: Runaway
     identity: Identity
@@ -65,6 +70,8 @@ class VisitRules(Strict):
                 )
             if minutes <= 0:
                 raise ValueError(f"channel {name!r}: {minutes} minutes; give a positive number")
+            if minutes > MOST_MINUTES:
+                raise ValueError(f"channel {name!r}: {minutes} minutes; at most {MOST_MINUTES}, a day")
         missing = [name for name in CHANNELS if name not in value]
         if missing:
             raise ValueError(f"no timeout for {', '.join(missing)}; add one line per channel")

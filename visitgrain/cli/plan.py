@@ -11,6 +11,7 @@ from visitgrain.cli.periods import period_options, shown, span_of
 from visitgrain.cli.text_table import echo_table
 from visitgrain.runtime.job import Job, Window, target_window
 from visitgrain.span import Span
+from visitgrain.tables import Table
 
 
 @click.command()
@@ -45,9 +46,13 @@ def _lines(job: Job, span: Span) -> Iterator[str]:
     for read in job.reads:
         window = read.window(span) if read.window else None
         optional = ", may be missing" if read.optional else ""
-        yield f"reads    {read.table.name} {_shown(read.table.partition, window)}{optional}"
+        yield f"reads    {_named(read.table, read.part)} {_shown(read.table.partition, window)}{optional}"
     for table in job.writes:
-        yield f"replaces {table.name} {_shown(table.partition, target_window(table, span))}"
+        yield f"replaces {_named(table, job.part)} {_shown(table.partition, target_window(table, span))}"
+
+
+def _named(table: Table, part: str | None) -> str:
+    return f"{table.name} ({part})" if part else table.name
 
 
 def _shown(partition: str | None, window: Window | None) -> str:

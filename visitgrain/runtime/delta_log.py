@@ -88,7 +88,12 @@ class DataFile:
     @property
     def part(self) -> str:
         """The part of the table that the file belongs to, as its name tells."""
-        return self.path.rpartition("/")[2].partition("-")[0]
+        return part_of(self.path)
+
+
+def part_of(path: str) -> str:
+    """What the name of a file begins with."""
+    return path.rpartition("/")[2].partition("-")[0]
 
 
 @dataclass(frozen=True)

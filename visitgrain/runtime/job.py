@@ -94,6 +94,10 @@ class Job:
             raise ValueError(f"job {self.name}: two reads share an argument name; set Read.name")
         if self.conserves is not None and self.conserves not in arguments:
             raise ValueError(f"job {self.name}: conserves {self.conserves!r}, which it does not read")
+        parts = [*((read.table, read.part) for read in self.reads), *((table, self.part) for table in self.writes)]
+        for table, part in parts:
+            if part is not None and part not in table.parts:
+                raise ValueError(f"job {self.name}: table {table.name} has no part {part!r}: {', '.join(table.parts)}")
         for table in (*[r.table for r in self.reads], *self.writes):
             if TABLES.get(table.name) is not table:
                 raise ValueError(f"job {self.name}: table {table.name!r} is not declared in visitgrain.tables")

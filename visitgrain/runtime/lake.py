@@ -233,8 +233,8 @@ class Lake:
         strange = [file.path for file in found.files if table.parts and file.part not in table.parts]
         if strange:
             raise GateRefused(
-                f"table {table.name}: another program wrote {strange[0]}, so nobody knows whether its rows are "
-                f"{' or '.join(table.parts)}; delete the table's folder, run its jobs again"
+                f"table {table.name}: {strange[0]} is of another program or an earlier version, so nobody knows "
+                f"whether its rows are {' or '.join(table.parts)}; delete the table's folder, run its jobs again"
             )
         return found.only(partitions.in_window(window) if window else None, part)
 

@@ -115,8 +115,9 @@ class Book:
         read = last.input_hashes[str(period.start)]
         return State.COMPLETE if read == self._inputs.hash(job, period) else State.TOUCHED
 
-    def touched(self, job: Job) -> set[Span]:
-        return {period for period in self.periods(job) if self.state(job, period) == State.TOUCHED}
+    def due(self, job: Job) -> set[Span]:
+        """Periods that ran before and are not up to date: an input has changed since, or their last run failed."""
+        return {period for period in self.periods(job) if self.state(job, period) != State.COMPLETE}
 
     def is_current(self, job: Job, period: Span) -> bool:
         """Complete, and computed with this code and catalogue."""

@@ -44,7 +44,7 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
     book = Book(context.ledger.entries(), inputs, catalogue_hash=context.catalogue.hash)
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
-        pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.touched(job)
+        pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.due(job)
         reads_itself = any(read.table in job.writes and read.part == job.part for read in job.reads)
         while pending:
             run = next_run(job, pending)
@@ -52,7 +52,7 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
             inputs.forget(job.writes)
             pending = {period for period in pending if period.start > run.end}
             if reads_itself:  # a later period may have read what this run changed
-                pending |= {period for period in book.touched(job) if period.start > run.end}
+                pending |= {period for period in book.due(job) if period.start > run.end}
 
 
 def _run(wanted: Iterable[tuple[Job, Span]], context: Context) -> list[Entry]:

@@ -11,7 +11,7 @@ from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.contract import KEPT, arrow_schema
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.delta_log import DataFile, part_of
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
@@ -56,21 +56,26 @@ class Staged:
 
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
         """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
-        new = by_partition((_value(self.table, file), Content.named(file["path"])) for file in self.report.files)
-        old = by_partition((file.partition, file.content) for file in held)
-        damaged = {f.partition for f in held if store.size(f"{self.table.name}/{f.path}") != f.bytes}
-        same = {value for value in new if new[value] == old.get(value)} - damaged
+        new = by_partition((_place(self.table, file), Content.named(file["path"])) for file in self.report.files)
+        old = by_partition(((file.partition, file.part), file.content) for file in held)
+        damaged = {(f.partition, f.part) for f in held if store.size(f"{self.table.name}/{f.path}") != f.bytes}
+        same = {place for place in new if new[place] == old.get(place)} - damaged
         return Change(
-            added=[file for file in self.report.files if _value(self.table, file) not in same],
-            removed=[file for file in held if file.partition not in same],
-            needless=[file for file in self.report.files if _value(self.table, file) in same],
-            partitions=tuple(sorted({*new, *old} - same, key=str)),
+            added=[file for file in self.report.files if _place(self.table, file) not in same],
+            removed=[file for file in held if (file.partition, file.part) not in same],
+            needless=[file for file in self.report.files if _place(self.table, file) in same],
+            partitions=tuple(sorted({value for value, _ in {*new, *old} - same}, key=str)),
         )
 
     def check(self, outcomes: Sequence[str]) -> None:
         """Raises GateRefused when the rows may not enter the table. `outcomes`: those declared beside 'kept'."""
         report = self.report
-        problems = [*_nulls(report), *_undeclared(report, outcomes), *_outside(self.table, report, self.replaces)]
+        problems = [
+            *_nulls(report),
+            *_undeclared(report, outcomes),
+            *_outside(self.table, report, self.replaces),
+            *_without_part(self.table, report),
+        ]
         if problems:
             raise GateRefused(f"table {self.table.name}: {'; '.join(problems)}. Nothing was changed")
 
@@ -88,6 +93,11 @@ def writer_of(table: Table, root: str, codec: str, function: Function | None, pa
         function=function,
         part=part or "part",
     )
+
+
+def _place(table: Table, file: Mapping[str, Any]) -> tuple[date | None, str]:
+    """Partition and part."""
+    return _value(table, file), part_of(file["path"])
 
 
 def _value(table: Table, file: Mapping[str, Any]) -> date | None:
@@ -112,3 +122,10 @@ def _outside(table: Table, report: Report, replaces: Partitions | None) -> Itera
     values = {_value(table, file) for file in report.files}
     if not all(replaces(value) for value in values if value):
         yield f"rows outside the replaced {table.partition} values: a job writes the days of its span only"
+
+
+def _without_part(table: Table, report: Report) -> Iterable[str]:
+    strange = sorted({part_of(file["path"]) for file in report.files} - set(table.parts))
+    if table.parts and strange:
+        allowed = ", ".join(table.parts)
+        yield f"rows of part {strange[0]!r}; its parts are {allowed} (set Job.part, or give each row one)"

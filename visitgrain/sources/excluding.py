@@ -59,12 +59,13 @@ def _values(part: IdList, key: Callable[[], bytes]) -> list[str | int]:
             f"conf/catalogue/exclusions.yaml: list of {part.reason!r}: {part.file}: {type(error).__name__}; "
             "it must be a text file with one id per line"
         ) from None
-    given = [line for line in lines if line and not line.startswith("#")]
+    numbered = [(place, line) for place, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    given = [line for _, line in numbered]
     if part.column == "device_id":
         return list(given)
     if part.holds == "numbers":
         return [subscriber_id(key(), line) for line in given]
-    wrong = [number for number, line in enumerate(lines, 1) if line in given and not line.isdigit()]
+    wrong = [place for place, line in numbered if not (line.isascii() and line.isdigit())]
     if wrong:
         raise ConfigError(f"{part.file}:{wrong[0]}: no subscriber id; `holds: ids` means whole numbers, one per line")
     return [int(line) for line in given]

@@ -7,7 +7,7 @@ from functools import reduce
 
 from pyspark.sql import DataFrame, SparkSession
 
-from visitgrain.catalogue.source import INPUTS, Source
+from visitgrain.catalogue.source import INPUTS, Source, mappable
 from visitgrain.errors import ConfigError
 from visitgrain.expressions import keyed_hash
 from visitgrain.expressions.typed import Scope
@@ -22,7 +22,9 @@ def opened_rows(spark: SparkSession, accepted: Sequence[Accepted], source: Sourc
     """Parquet files grouped by schema, so that a type may differ between files; text files in one group."""
     mapping = source.tables[table.name]
     if source.format != "parquet":
-        present = {name for item in accepted for name in item.columns or ()}
+        # Keys of JSON come and go: what is read must not depend on which files come together.
+        keys = mappable(table) if source.format == "json" else ()
+        present = {*keys, *(name for item in accepted for name in item.columns or ())}
         return [text_rows(spark, accepted, source, sorted(reads(mapping, table, present)))]
     return [
         parquet_rows(spark, group, source, sorted(reads(mapping, table, group[0].columns or ())))

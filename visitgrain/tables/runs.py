@@ -123,13 +123,15 @@ UNSTITCHED = Table(
     name="unstitched",
     kind=Kind.OUTPUT,
     grain="one row per login whose stitches were taken back",
-    description="Logins that no earlier visit is stitched by any more; written by `unstitch`, heeded by build_visits.",
+    description="Logins that no earlier visit is stitched by any more; written by `unstitch`, heeded by stitch_visits.",
     columns=(
-        key("login_event_id", "string", "visits.login_event_id"),
+        key("device_id", "string", "where the login was", personal=True),
+        key("login_time", "timestamp", "when it was"),
+        key("login_event_id", "string", "the event that named the subscriber, as visits.login_event_id said then"),
         key("login_date", "date", "local day of the login"),
         key("reason", "string", "why, in somebody's words"),
         key("taken_back_at", "timestamp", "when", provenance=True),
     ),
-    key=("login_event_id",),
+    key=("device_id", "login_time"),
     partition="login_date",
 )

@@ -56,8 +56,7 @@ def _cut(
 
 def in_parts(visits: pa.Table, rules: VisitRules) -> pa.Table:
     """`visits` with the part each belongs to: may a login of another visit still decide whose it is?"""
-    last_wins = rules.identity.mode == "compat_last_login"
-    is_open = pc.or_(pc.is_null(visits["subscriber_id"]), last_wins)
+    is_open = pc.or_(pc.is_null(visits["subscriber_id"]), rules.identity.last_wins)
     return visits.append_column("_part", pc.if_else(is_open, OPEN, SETTLED))
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles, read_part
+from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import Identity
@@ -25,7 +25,6 @@ from visitgrain.visits.identity import stitched, with_holders
 from visitgrain.visits.recency import with_history
 
 VISITS_PER_TASK = 2_000_000  # a few columns of each
-_NO_IDS = pa.array([], pa.string())
 Tables = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Table]]
 
 
@@ -61,14 +60,14 @@ def to_open_visits(
     `open_around` and `settled_around` are the device visits that decide; `visits`: all earlier open visits, the
     history of devices; `settled`: all settled ones up to the end of the span, the history of subscribers.
     """
-    rows = device_visits.rows + settled_around.rows + settled.rows
+    rows = sum(table.rows for table in (device_visits, open_around, settled_around, visits, settled))
     buckets = buckets_of(rows, each=VISITS_PER_TASK)
     around = [(open_around.listing, partial(starts.around, without=span)), (settled_around.listing, starts.around)]
     found = [(device_visits.listing, starts.open_now), *around]
     by_device = _brought(_with_holders(found, numbers, buckets=buckets, zone=spec.zone), key="device", buckets=buckets)
-    decide = partial(_decided, identity=spec.visit_rules.identity, taken_back=unstitched.files)
-    recent = starts.earliest_needed(span)
-    of_devices = (visits.listing, partial(starts.open_before, recent=recent))
+    identity, recent = spec.visit_rules.identity, starts.earliest_needed(span)
+    decide = partial(_decided, identity=identity, taken_back=unstitched.files)
+    of_devices = (visits.listing, partial(starts.open_before, recent=recent, claimed_count=identity.last_wins))
     of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent))
     by_subject = _brought([(by_device, decide), of_devices, of_subscribers], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
@@ -134,10 +133,8 @@ def _decided(
     """Starts of the visits of the span, of a bucket of whole devices."""
     visits = unpacked(batches)
     if visits is not None and "file" in visits.column_names:
-        logins = [read_part(file, ["login_event_id"])["login_event_id"] for file in taken_back]
-        ids = pa.concat_arrays(chunk for column in logins for chunk in column.chunks) if logins else _NO_IDS
-        last_wins = identity.mode == "compat_last_login"
-        yield from starts.of_open(stitched(visits, identity, ids), claimed_count=last_wins)
+        logins = starts.logins_taken_back(taken_back)
+        yield from starts.of_open(stitched(visits, identity, logins), claimed_count=identity.last_wins)
 
 
 def _histories(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -16,20 +16,21 @@ from visitgrain.tables.vocabulary import CHANNELS
 NEXT_LOGIN, LAST_LOGIN = "next_login", "last_login"
 
 
-def stitched(visits: pa.Table, identity: Identity, taken_back: pa.Array) -> pa.Table:
+def stitched(visits: pa.Table, identity: Identity, taken_back: pa.Table) -> pa.Table:
     """`visits` of whole devices, with `method`: how a visit got the subscriber that it does not name itself; else null.
 
-    Such visits have the subscriber, the login and its time of the visit they owe them to. `taken_back` are the ids of
-    login events that nothing is stitched by. The order of rows is not kept.
+    Such visits have the subscriber, the login and its time of the visit they owe them to. `taken_back` has
+    device and time `t` of logins that nothing is stitched by. The order of rows is not kept.
     """
     rows = pl.DataFrame(pl.from_arrow(visits))
     logins = rows.filter(pl.col("subscriber").is_not_null())
+    within = int(identity.within_days * DAY_US)
     if identity.mode == "compat_last_login":
-        return _by_last_login(rows, logins).to_arrow()
+        return _by_last_login(rows, logins, within=within).to_arrow()
     anonymous = rows.filter(pl.col("subscriber").is_null()).select("visit_id", "device", "t").sort("t")
     near = logins.join(anonymous, on="device", how="semi")
-    found = _candidates(anonymous, near, within=int(identity.within_days * DAY_US))
-    found = found.filter(~pl.col("login_event_id").is_in(pl.Series(taken_back).implode()))
+    found = _candidates(anonymous, near, within=within)
+    found = _without_taken_back(found, pl.DataFrame(pl.from_arrow(taken_back)))
     found = _without_others(found, near)
     found = _without_logouts(found, rows.filter("logout"))
     found = _without_shared(found, near, identity.shared_device)
@@ -55,15 +56,25 @@ def with_holders(visits: pa.Table, numbers: pa.Table, zone: str) -> pa.Table:
 def _candidates(anonymous: pl.DataFrame, logins: pl.DataFrame, *, within: int) -> pl.DataFrame:
     """The next login on the device, at most `within` microseconds after the start; no two people log in at once."""
     first = logins.sort("visit_id").group_by("device", "login_t", maintain_order=True)
-    first = first.agg(pl.col("subscriber", "login_event_id").first(), people=pl.col("subscriber").n_unique())
+    first = first.agg(pl.col("subscriber", "login_event_id", "end").first(), people=pl.col("subscriber").n_unique())
     first = first.sort("login_t").with_columns(at=pl.col("login_t"))
     found = anonymous.join_asof(
         first, left_on="t", right_on="at", by="device", strategy="forward", check_sortedness=False
     )
     soon = pl.col("login_t") - pl.col("t") <= within
     return found.filter(soon & (pl.col("people") == 1)).select(
-        "visit_id", "device", "t", "subscriber", "login_t", "login_event_id"
+        "visit_id", "device", "t", "subscriber", "login_t", "login_event_id", "end"
     )
+
+
+def _without_taken_back(found: pl.DataFrame, taken_back: pl.DataFrame) -> pl.DataFrame:
+    """Without those whose candidate's visit, from its login on, holds a time that somebody took back.
+
+    Its first login may become an earlier one, when that comes late; the visit is the same.
+    """
+    noted = found.join(taken_back.rename({"t": "noted"}), on="device", how="inner")
+    within = noted.filter(pl.col("noted").is_between("login_t", "end"))
+    return found.join(within, on="visit_id", how="anti")
 
 
 def _without_others(found: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
@@ -103,11 +114,15 @@ def _without_shared(found: pl.DataFrame, logins: pl.DataFrame, shared: SharedDev
     return found.join(crowds, on=["device", "login_t"], how="anti")
 
 
-def _by_last_login(rows: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
-    last = logins.sort("login_t", "visit_id").unique("device", keep="last")
-    owed = last.select("device", "subscriber", "login_t", "login_event_id")
-    found = rows.select("visit_id", "device").join(owed, on="device", how="inner")
-    return _given(rows, found, LAST_LOGIN)
+def _by_last_login(rows: pl.DataFrame, logins: pl.DataFrame, *, within: int) -> pl.DataFrame:
+    """The latest login on the device at most `within` microseconds before or after the start of each visit."""
+    last = logins.sort("login_t", "visit_id").unique(("device", "login_t"), keep="last", maintain_order=True)
+    owed = last.select("device", "subscriber", "login_t", "login_event_id", at="login_t")
+    asked = rows.select("visit_id", "device", "t", until=pl.col("t") + within).sort("until")
+    found = asked.join_asof(
+        owed, left_on="until", right_on="at", by="device", strategy="backward", check_sortedness=False
+    )
+    return _given(rows, found.filter(pl.col("login_t") >= pl.col("t") - within), LAST_LOGIN)
 
 
 def _given(rows: pl.DataFrame, found: pl.DataFrame, method: str) -> pl.DataFrame:

@@ -162,8 +162,7 @@ def _identity(cut: Cut, groups: Groups, rules: VisitRules) -> dict[str, pl.Serie
     """
     events = cut.events
     known = events["subscriber_id"].is_not_null().to_numpy()
-    last_wins = rules.identity.mode == "compat_last_login"
-    login = groups.last_row(known) if last_wins else groups.first_row(known)
+    login = groups.last_row(known) if rules.identity.last_wins else groups.first_row(known)
     owner = take(events["subscriber_id"], login)
     complete = pl.Series(groups.total(~known) == 0)
     method = (

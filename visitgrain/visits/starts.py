@@ -53,6 +53,15 @@ def numbers_held(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield numbers.append_column("number", _key(numbers["number_id"]))
 
 
+def logins_taken_back(files: Iterable[FilePart]) -> pa.Table:
+    """Device and time of the logins that nothing is stitched by: few, and whoever stitches reads them all."""
+    found = [pa.table({"device": pa.array([], pa.int64()), "t": pa.array([], pa.int64())})]
+    for file in files:
+        logins = read_part(file, ["device_id", "login_time"])
+        found.append(pa.table({"device": _device(logins), "t": micros(logins["login_time"])}))
+    return pa.concat_tables(found)
+
+
 def with_number_key(visits: pa.Table) -> pa.Table:
     """`visits` with the key that brings those which name a number to its holders."""
     return visits.append_column("number", _key(pc.coalesce(visits["subscriber"], visits["visit_id"])))
@@ -85,10 +94,11 @@ def settled_before(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterato
     )
 
 
-def open_before(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
-    """Starts of open `visits`, which count for their devices; as `settled_before`."""
-    tables = (read_part(file, ["visit_id", "device_id", "start"]) for file in parts_of(listing))
-    yield from _recent_and_latest((_history(visits, _device(visits), by_device=True) for visits in tables), recent)
+def open_before(listing: Iterable[pa.RecordBatch], *, recent: int, claimed_count: bool) -> Iterator[pa.Table]:
+    """Starts of open `visits`, which count for their devices, and as in `of_open`; as `settled_before`."""
+    columns = ["visit_id", "device_id", "start", "subscriber_id"]
+    tables = (read_part(file, columns) for file in parts_of(listing))
+    yield from _recent_and_latest(_open_history(tables, claimed_count=claimed_count), recent)
 
 
 def earliest_needed(span: Span) -> int:
@@ -130,6 +140,14 @@ def _starts(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool, coun
 def _history(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool) -> pa.Table:
     starts = pa.table({"visit_id": visits["visit_id"], "t": micros(visits["start"])})
     return _starts(starts, subject, by_device=by_device)
+
+
+def _open_history(tables: Iterable[pa.Table], *, claimed_count: bool) -> Iterator[pa.Table]:
+    for visits in tables:
+        yield _history(visits, _device(visits), by_device=True)
+        if claimed_count:
+            claimed = visits.filter(pc.is_valid(visits["subscriber_id"]))
+            yield _history(claimed, claimed["subscriber_id"], by_device=False)
 
 
 def _recent_and_latest(starts: Iterable[pa.Table], recent: int) -> Iterator[pa.Table]:

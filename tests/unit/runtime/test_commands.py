@@ -70,7 +70,7 @@ def test_plan_shows_order_reads_and_replaced_days(capsys):
     assert code == 0
     lines = [line.strip() for line in out.splitlines()]
     assert lines[0] == "daily for 2026-03-01"
-    assert "replaces visits visit_date 2026-03-01" in lines
+    assert "replaces visits (settled) visit_date 2026-03-01" in lines
     assert lines.index("1. cut_visits: Cuts each device's events into visits.") == 1
 
 

@@ -94,12 +94,12 @@ def test_a_late_event_touches_the_days_whose_visits_it_may_change(world):
     """A day's visits are decided by the events of two days before it to two days after it."""
     run(world, daily.PIPELINE, march(1, 7))
     world.tables["events"][4] += 1
-    assert sorted(period.start.day for period in world.book.touched(CUT)) == [2, 3, 4, 5, 6]
+    assert sorted(period.start.day for period in world.book.due(CUT)) == [2, 3, 4, 5, 6]
     done = run(world, daily.PIPELINE, march(8))
     # Cutting is independent by day, history is not: after a changed day every later one is looked at.
     assert done[:4] == ["cut_visits 2-6", "cut_visits 8-8", "build_visits 2-6", "build_visits 7-8"]
     assert done[4] == "stitch_visits 1-8"  # whose the open visits are is decided by a month before and after them
-    assert not any(world.book.touched(job) for job in daily.PIPELINE.jobs)
+    assert not any(world.book.due(job) for job in daily.PIPELINE.jobs)
 
 
 def test_what_comes_out_the_same_touches_nothing_further(world):
@@ -112,6 +112,16 @@ def test_what_comes_out_the_same_touches_nothing_further(world):
     assert done[5:] == ["split_visit_days 4-4", "split_visit_days 8-8"]  # only 4 reads day 2 but not 1
 
 
+def test_days_of_a_failed_run_are_made_good_by_the_next_one(world):
+    """Touched, then failed: nobody asks for them again, yet the tables must not stay half done."""
+    run(world, daily.PIPELINE, march(1, 7))
+    world.tables["events"][4] += 1
+    world.record(CUT, march(2, 6), status="failed")
+    assert {world.book.state(CUT, march(day)) for day in range(2, 7)} == {State.MISSING}
+    assert run(world, daily.PIPELINE, march(8))[0] == "cut_visits 2-6"
+    assert not any(world.book.due(job) for job in daily.PIPELINE.jobs)
+
+
 def test_days_may_run_in_any_order(world):
     """3, 1, 2: the days that ran before what they stand on are brought up to date by the runs that follow."""
     run(world, daily.PIPELINE, march(3))
@@ -121,7 +131,7 @@ def test_days_may_run_in_any_order(world):
     for day in (1, 2, 3):
         run(ordered, daily.PIPELINE, march(day))
     assert world.tables == ordered.tables
-    assert not any(world.book.touched(job) for job in daily.PIPELINE.jobs)
+    assert not any(world.book.due(job) for job in daily.PIPELINE.jobs)
 
 
 def test_days_of_a_monthly_pipeline_run_when_they_are_not_current(world):
