@@ -39,7 +39,7 @@ def expected(spark, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", LAKES)
-def test_any_split_gives_the_tables_of_one_run(spark, tmp_path, monkeypatch, expected, number):
+def test_d01_any_split_gives_the_tables_of_one_run(spark, tmp_path, monkeypatch, expected, number):
     random = Random(number)
     batches = random.randint(3, 4) if number < 2 else random.randint(1, 20)
     # Many tasks or few; spread over buckets of some events, or all in one.

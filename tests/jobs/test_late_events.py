@@ -28,7 +28,7 @@ def ids(made, table) -> list[tuple]:
     return sorted(tuple(row) for row in frame.select("event_id", received).collect())
 
 
-def test_the_horizon_is_inclusive(spark, tmp_path):
+def test_d04_the_horizon_is_inclusive(spark, tmp_path):
     made = shop_context(spark, tmp_path)
     [table] = deliver(made, tmp_path / "in", {"events/e.csv": [ON_TIME, LATE]}).tables
     assert table.outcomes == {"kept": 1, "late": 1}
@@ -36,7 +36,7 @@ def test_the_horizon_is_inclusive(spark, tmp_path):
 
 
 @pytest.mark.parametrize("order", [*permutations(range(5))][::70], ids=str)
-def test_what_is_late_does_not_depend_on_the_order_of_arrival(spark, tmp_path, order):
+def test_d04_what_is_late_does_not_depend_on_the_order_of_arrival(spark, tmp_path, order):
     made = shop_context(spark, tmp_path)
     counted = 0
     for place in order:
