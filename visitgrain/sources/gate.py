@@ -62,10 +62,12 @@ def reads(mapping: TableMapping, table: Table, present: Iterable[str]) -> dict[s
 
 def known(accepted: Accepted, source: Source) -> frozenset[str]:
     """Columns of the file that one of its tables reads."""
-    tables = [INPUTS[name] for name in accepted.file.tables]
-    return frozenset(
-        name for table in tables for name in reads(source.tables[table.name], table, accepted.columns or ())
-    )
+    return columns_read(source, accepted.file.tables, accepted.columns or ())
+
+
+def columns_read(source: Source, tables: Iterable[str], present: Sequence[str]) -> frozenset[str]:
+    """What the mappings of `tables` read of a file with the columns `present`."""
+    return frozenset(name for table in tables for name in reads(source.tables[table], INPUTS[table], present))
 
 
 def difference(accepted: Accepted, source: Source, table: Table) -> str | None:

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window, functions as F
 from pyspark.sql.types import StructType
 
-from visitgrain.catalogue.source import INPUTS, Source
+from visitgrain.catalogue.source import Source
 from visitgrain.sources.fields import Wanted
-from visitgrain.sources.gate import reads
+from visitgrain.sources.gate import columns_read, reads
 from visitgrain.sources.loading import TableLoad
 from visitgrain.sources.mapping import REASON, RULE
 from visitgrain.sources.parquet_fields import fields_of
@@ -57,8 +57,7 @@ def replayed_rows(refused: DataFrame, loads: DataFrame, source: Source, table: T
 def _known(source: Source, table: Table, columns: Sequence[str]) -> frozenset[str]:
     """Columns read by this table, or by another one that takes the same files."""
     files = source.tables[table.name].files
-    tables = [INPUTS[name] for name, mapping in source.tables.items() if mapping.files == files]
-    return frozenset(name for other in tables for name in reads(source.tables[other.name], other, columns))
+    return columns_read(source, (name for name, mapping in source.tables.items() if mapping.files == files), columns)
 
 
 def _parquet_rows(rows: DataFrame, layout: str, source: Source, table: Table) -> Rows:
