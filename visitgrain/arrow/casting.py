@@ -5,6 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+INSTANT = pa.timestamp("us", tz="UTC")
+ARROW = {  # by name of the Spark SQL type
+    "string": pa.string(),
+    "bigint": pa.int64(),
+    "int": pa.int32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": INSTANT,
+    "map<string,string>": pa.map_(pa.string(), pa.string()),
+}
+
 
 def as_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of `schema` in its types. Texts that come as a dictionary and a code per row stay so.
@@ -26,7 +38,7 @@ def by_code(coded: pa.DictionaryArray, of_value: np.ndarray, of_null: np.generic
 
 def micros(instants: pa.ChunkedArray) -> pa.ChunkedArray:
     """Microseconds since 1970."""
-    return instants.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return instants.cast(INSTANT).cast(pa.int64())
 
 
 def constant(text: str, rows: int) -> pa.DictionaryArray:

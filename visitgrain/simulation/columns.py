@@ -10,20 +10,11 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from visitgrain.arrow.casting import ARROW, INSTANT
 from visitgrain.catalogue.source import DAYS, GENERATED, NOTICED
 from visitgrain.tables import Table
 
 NONE = -1  # code of a value that is not there
-ARROW = {
-    "string": pa.string(),
-    "bigint": pa.int64(),
-    "int": pa.int32(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "map<string,string>": pa.map_(pa.string(), pa.string()),
-}
 _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], "S2")
 
 
@@ -73,7 +64,7 @@ def dates(days: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
 
 def instants(micros: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
     """Microseconds since 1970 as instants; none where not `known`."""
-    return pa.array(micros, mask=None if known is None else ~known).cast(ARROW["timestamp"])
+    return pa.array(micros, mask=None if known is None else ~known).cast(INSTANT)
 
 
 @cache

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pyarrow as pa
 
-from visitgrain.arrow.casting import as_types
+from visitgrain.arrow.casting import ARROW, as_types
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.tables.model import Column, col
 from visitgrain.tables.visiting import DAY_TYPE, DEVICE_VISITS
@@ -23,15 +23,7 @@ BUILT: tuple[Column, ...] = (
     col("_outcome", "string", "what became of them"),
 )
 _DAY = [("day", pa.date32()), ("events", pa.int32()), ("active_events", pa.int32()), ("seconds", pa.int64())]
-_ARROW = {
-    "string": pa.string(),
-    "bigint": pa.int64(),
-    "int": pa.int32(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    DAY_TYPE: pa.list_(pa.struct(_DAY)),
-}
+_ARROW = {**ARROW, DAY_TYPE: pa.list_(pa.struct(_DAY))}
 SCHEMA = pa.schema([(column.name, _ARROW[column.type]) for column in BUILT])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.arrow.casting import constant
+from visitgrain.arrow.casting import INSTANT, constant
 from visitgrain.arrow.rows import FilePart, parts_of, read_part
 from visitgrain.arrow.shuffle import unpacked
 from visitgrain.catalogue.catalogue import Catalogue
@@ -16,7 +16,6 @@ from visitgrain.span import DAY_US
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISITS
 from visitgrain.visits.scores import visit_scores
 
-INSTANT = pa.timestamp("us", tz="UTC")
 _IDS = ("device_id", "login_event_id")
 _NAMES = [c.name for c in DEVICE_VISITS.columns if c.type == "string" and c.name not in _IDS]  # few distinct texts each
 
