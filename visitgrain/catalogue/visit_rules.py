@@ -79,7 +79,7 @@ class VisitRules(Strict):
 
     @model_validator(mode="after")
     def _keys_go_with_the_last_login(self) -> VisitRules:
-        if self.cut == "collector_key" and self.identity.mode == "time_sliced":
+        if self.cut == "collector_key" and not self.identity.last_wins:
             raise ValueError(
                 "identity.mode: time_sliced needs visits that follow each other; with collector keys they "
                 "may overlap: use compat_last_login, or cut: timeout"

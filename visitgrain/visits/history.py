@@ -37,7 +37,7 @@ def to_settled_visits(
     """
     buckets = buckets_of(device_visits.rows + visits.rows, each=VISITS_PER_TASK)
     now = _with_holders([(device_visits.listing, starts.settled_now)], numbers, buckets=buckets, zone=spec.zone)
-    of_now = [(frame, partial(_settled_starts, visits=tables)) for frame, tables in now]
+    of_now = [(frame, partial(_each, tables=tables, make=starts.of_settled)) for frame, tables in now]
     past = partial(starts.settled_before, recent=starts.earliest_needed(span))
     by_subject = _brought([*of_now, (visits.listing, past)], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
@@ -102,13 +102,15 @@ def _with_holders(
     """`visits` with the holders of the numbers that they name; a feed without numbers pays nothing."""
     if not numbers.rows:
         return visits
-    named = [(frame, partial(_by_number, visits=tables)) for frame, tables in visits]
+    named = [(frame, partial(_each, tables=tables, make=starts.with_number_key)) for frame, tables in visits]
     by_number = _brought([*named, (numbers.listing, starts.numbers_held)], key="number", buckets=buckets)
     return [(by_number, partial(_held, zone=zone))]
 
 
-def _by_number(listing: Iterable[pa.RecordBatch], *, visits: Tables) -> Iterator[pa.Table]:
-    return map(starts.with_number_key, visits(listing))
+def _each(
+    batches: Iterable[pa.RecordBatch], *, tables: Tables, make: Callable[[pa.Table], pa.Table]
+) -> Iterator[pa.Table]:
+    return map(make, tables(batches))
 
 
 def _held(batches: Iterable[pa.RecordBatch], *, zone: str) -> Iterator[pa.Table]:
@@ -121,10 +123,6 @@ def _held(batches: Iterable[pa.RecordBatch], *, zone: str) -> Iterator[pa.Table]
         has_numbers = "number_id" in both.column_names
         numbers = both.filter(pc.invert(is_visit)).select(starts.NUMBERS) if has_numbers else None
         yield visits if numbers is None else with_holders(visits, numbers, zone)
-
-
-def _settled_starts(batches: Iterable[pa.RecordBatch], *, visits: Tables) -> Iterator[pa.Table]:
-    return map(starts.of_settled, visits(batches))
 
 
 def _decided(

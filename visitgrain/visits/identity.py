@@ -25,7 +25,7 @@ def stitched(visits: pa.Table, identity: Identity, taken_back: pa.Table) -> pa.T
     rows = pl.DataFrame(pl.from_arrow(visits))
     logins = rows.filter(pl.col("subscriber").is_not_null())
     within = int(identity.within_days * DAY_US)
-    if identity.mode == "compat_last_login":
+    if identity.last_wins:
         return _by_last_login(rows, logins, within=within).to_arrow()
     anonymous = rows.filter(pl.col("subscriber").is_null()).select("visit_id", "device", "t").sort("t")
     near = logins.join(anonymous, on="device", how="semi")
