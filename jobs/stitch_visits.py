@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from visitgrain.catalogue.visit_rules import LOOK_AHEAD_DAYS
-from visitgrain.runtime.job import Job, Read, during, until, whole
-from visitgrain.span import Span
+from visitgrain.runtime.job import Job, during, through, until, whole
 from visitgrain.tables.inputs import NUMBERS
 from visitgrain.tables.runs import UNSTITCHED
 from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, QUARANTINED_VISITS, SETTLED, VISITS
 from visitgrain.visits.history import to_open_visits
 
 WINDOW = LOOK_AHEAD_DAYS + 1  # elapsed days touch one local day more; back one more, where a visit began
-
-
-def _to_the_end(span: Span) -> tuple[date | None, date | None]:
-    return None, span.end
-
 
 JOB = Job(
     name="stitch_visits",
@@ -28,7 +20,7 @@ JOB = Job(
         during(DEVICE_VISITS, name="open_around", before=WINDOW + 1, after=WINDOW, as_files=True, part=OPEN),
         during(DEVICE_VISITS, name="settled_around", before=WINDOW + 1, after=WINDOW, as_files=True, part=SETTLED),
         until(VISITS, optional=True, as_files=True, part=OPEN),
-        Read(VISITS, _to_the_end, name="settled", optional=True, as_files=True, part=SETTLED),
+        through(VISITS, name="settled", optional=True, as_files=True, part=SETTLED),
         whole(NUMBERS, optional=True, as_files=True),
         during(UNSTITCHED, before=1, after=WINDOW, optional=True, as_files=True),
     ),

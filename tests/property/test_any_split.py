@@ -117,7 +117,7 @@ class Lake(Books):
 
     def read(self, read: Read, span: Span) -> dict[date, pa.Table]:
         days = self.tables.get((read.table.name, read.part or "part"), {})
-        first, last = read.window(span) if read.window else (None, None)
+        first, last = read.of(span) or (None, None)
         return {d: days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)}
 
     def listing(self, days: dict[date, pa.Table]) -> Iterator[pa.RecordBatch]:

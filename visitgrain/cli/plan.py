@@ -44,9 +44,8 @@ def plan(name: str, day: Span | None, month: Span | None, start: Span | None, en
 
 def _lines(job: Job, span: Span) -> Iterator[str]:
     for read in job.reads:
-        window = read.window(span) if read.window else None
         optional = ", may be missing" if read.optional else ""
-        yield f"reads    {_named(read.table, read.part)} {_shown(read.table.partition, window)}{optional}"
+        yield f"reads    {_named(read.table, read.part)} {_shown(read.table.partition, read.of(span))}{optional}"
     for table in job.writes:
         yield f"replaces {_named(table, job.part)} {_shown(table.partition, target_window(table, span))}"
 

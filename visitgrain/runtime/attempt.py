@@ -31,9 +31,8 @@ def inputs_of(job: Job, span: Span, lake: Lake, *, optional: bool = False) -> di
     """What the transform is given, by argument. `optional`: tables that are not there yet are read as empty."""
     opened: dict[str, DataFrame | TableFiles] = {}
     for read in job.reads:
-        window = read.window(span) if read.window else None
         open_ = lake.files if read.as_files else lake.read
-        opened[read.argument] = open_(read.table, window, optional=optional or read.optional, part=read.part)
+        opened[read.argument] = open_(read.table, read.of(span), optional=optional or read.optional, part=read.part)
     return opened
 
 
@@ -106,8 +105,7 @@ class Attempt:
             if version >= 0:
                 self.input_versions[read.table.name] = version
             if read.argument == self.job.conserves:
-                window = read.window(self.span) if read.window else None
-                self.rows_in = self.lake.rows(read.table, window, part=read.part)
+                self.rows_in = self.lake.rows(read.table, read.of(self.span), part=read.part)
 
     def _staged(self, table: Table, rows: DataFrame | ArrowRows) -> Staged:
         window = target_window(table, self.span)

@@ -84,33 +84,32 @@ class FileWriter:
         report, buffer, held = Report(), defaultdict(list), 0
         tables = self.function(batches) if self.function else map(_table, batches)
         for table in tables:
-            for part, rows in self._parts(table):
-                kept = self._kept(rows, report)
-                if kept.num_rows:
-                    buffer[part].append(kept)
-                    held += kept.nbytes
+            for part, rows in self._parts(self._kept(table, report)):
+                buffer[part].append(rows)
+                held += rows.nbytes
             if held > BUFFER_BYTES:
                 self._flush(buffer, report)
                 held = 0
         self._flush(buffer, report)
         return report
 
-    def _parts(self, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-        if PART not in table.column_names:
-            yield self.part, table
-            return
-        said = table[PART].fill_null(self.part)
-        for part in said.unique().to_pylist():
-            yield part, table.filter(pc.equal(said, part))
+    def _parts(self, kept: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+        """The rows of each part, in the declared types."""
+        said = kept[PART].fill_null(self.part) if PART in kept.column_names else None
+        parts = [self.part] if said is None else said.unique().to_pylist()
+        for part in parts:
+            rows = kept if len(parts) == 1 else kept.filter(pc.equal(said, part))
+            if rows.num_rows:
+                yield part, as_types(rows, self.schema)
 
     def _kept(self, table: pa.Table, report: Report) -> pa.Table:
-        """Rows to write, in the declared types; all others are counted by outcome."""
+        """Rows to write; all others are counted by outcome."""
         names = table.column_names
         report.marked |= ROWS in names or OUTCOME in names
         stands_for = (
             table[ROWS].fill_null(0).to_numpy().astype(np.int64) if ROWS in names else np.ones(table.num_rows, np.int64)
         )
-        kept = table.select(self.schema.names)
+        kept = table.select([*self.schema.names, *([PART] if PART in names else [])])
         if OUTCOME not in names:
             report.outcomes[KEPT] += int(stands_for.sum())
         else:
@@ -118,7 +117,7 @@ class FileWriter:
             sums = np.bincount(coded.indices.to_numpy(), stands_for, len(coded.dictionary)).astype(np.int64)
             report.outcomes.update(dict(zip(coded.dictionary.to_pylist(), sums.tolist(), strict=True)))
             kept = kept.filter(pc.equal(table[OUTCOME].fill_null("null"), KEPT))
-        return as_types(kept, self.schema)
+        return kept
 
     def _flush(self, buffer: dict[str, list[pa.Table]], report: Report) -> None:
         for part in list(buffer):

@@ -34,6 +34,10 @@ class Read:
     def argument(self) -> str:
         return self.name or self.table.name
 
+    def of(self, span: Span) -> Window | None:
+        """The part of the table that a run for `span` needs; None = all of it."""
+        return self.window(span) if self.window else None
+
 
 def during(table: Table, *, before: int = 0, after: int = 0, **more: Any) -> Read:
     """The days of the span, widened. For tables partitioned by month use `month_of`."""
@@ -43,6 +47,11 @@ def during(table: Table, *, before: int = 0, after: int = 0, **more: Any) -> Rea
 def until(table: Table, **more: Any) -> Read:
     """Everything before the span: history."""
     return Read(table, lambda span: (None, span.start - timedelta(days=1)), **more)
+
+
+def through(table: Table, **more: Any) -> Read:
+    """Everything before the span, and the span: history up to its end."""
+    return Read(table, lambda span: (None, span.end), **more)
 
 
 def month_of(table: Table, *, offset: int = 0, **more: Any) -> Read:

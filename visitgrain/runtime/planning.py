@@ -32,7 +32,7 @@ class Inputs:
 
     def __init__(self, files_of: Callable[[Table], Sequence[DataFile]]) -> None:
         self._files_of = files_of
-        self._tables: dict[tuple[str, str | None], _Contents] = {}
+        self._tables: dict[str, tuple[Sequence[DataFile], dict[str | None, _Contents]]] = {}  # files; contents by part
 
     def hash(self, job: Job, period: Span) -> str:
         """Of all that `job` reads for `period`."""
@@ -46,18 +46,19 @@ class Inputs:
 
     def forget(self, tables: Iterable[Table]) -> None:
         """Look again at what has been written since."""
-        names = {table.name for table in tables}
-        self._tables = {known: contents for known, contents in self._tables.items() if known[0] not in names}
+        for table in tables:
+            self._tables.pop(table.name, None)
 
     def _of(self, read: Read, period: Span) -> str:
-        return self._contents(read).within(read.window(period) if read.window else (None, None))
+        return self._contents(read).within(read.of(period) or (None, None))
 
     def _contents(self, read: Read) -> _Contents:
-        known = read.table.name, read.part
-        if known not in self._tables:
-            files = self._files_of(read.table)
-            self._tables[known] = _Contents.of(file for file in files if read.part in (None, file.part))
-        return self._tables[known]
+        if read.table.name not in self._tables:
+            self._tables[read.table.name] = self._files_of(read.table), {}
+        files, of_part = self._tables[read.table.name]
+        if read.part not in of_part:
+            of_part[read.part] = _Contents.of(file for file in files if read.part in (None, file.part))
+        return of_part[read.part]
 
 
 class _Contents:
