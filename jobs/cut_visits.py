@@ -12,10 +12,11 @@ JOB = Job(
     summary="Cuts each device's events into visits.",
     grain="day",
     # A visit is shorter than 24 hours, else it is quarantined: what decides it is less than that before and after it.
-    reads=(during(EVENTS, before=2, after=2, as_files=True),),
+    reads=(during(EVENTS, before=2, after=2, as_files=True, by="device_id"),),
     writes=(DEVICE_VISITS,),
     transform=to_device_visits,
     spec=lambda catalogue: catalogue,
+    local=lambda catalogue, _: None if catalogue.visit_rules.cut == "collector_key" else "device_id",
     conserves="events",
     outcomes=FILTERED,
 )

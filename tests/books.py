@@ -22,8 +22,12 @@ class Books:
         self.ran: list[Entry] = []
         self.lake = self.ledger = self
 
-    def data_files(self, table: Table) -> list[DataFile]:
+    def data_files(self, table: Table, version: int | None = None) -> list[DataFile]:
         raise NotImplementedError
+
+    def version(self, table: Table) -> int:
+        """Newest version; -1 where the table is not there."""
+        return -1
 
     def entries(self) -> list[Entry]:
         return self.ran
@@ -44,6 +48,7 @@ class Books:
             status=status,
             code_version=code_version(),
             catalogue_hash=self.catalogue.hash,
+            input_versions={read.table.name: v for read in job.reads if (v := self.version(read.table)) >= 0},
             input_hashes={str(period.start): inputs.hash(job, period) for period in span.periods(job.grain)},
             output_version=1,
             rows_in=0,

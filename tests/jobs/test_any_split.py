@@ -45,7 +45,7 @@ def test_d01_any_split_gives_the_tables_of_one_run(spark, tmp_path, monkeypatch,
     # Many tasks or few; spread over buckets of some events, or all in one.
     spark_before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", str([2, 7, 1, 200][number % 4]))
-    monkeypatch.setattr(device_visits, "EVENTS_PER_TASK", [600_000, 150][number % 2])
+    monkeypatch.setattr(device_visits, "EVENTS_PER_TASK", [1_000_000, 150][number % 2])
     monkeypatch.setattr(history, "VISITS_PER_TASK", [2_000_000, 60][number % 2])
     tables, key = expected
     shutil.copytree(key, tmp_path / "secrets")

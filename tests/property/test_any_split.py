@@ -5,24 +5,23 @@ The product's planner and array code, with memory in place of Spark and the lake
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from hypothesis import given, settings, strategies as st
 
 from jobs import build_visits, cut_visits, stitch_visits
 from tests.books import Books
 from tests.conftest import PROPERTY_SCALE
 from tests.oracles.coded_events import coded, table
+from visitgrain.arrow import changes
 from visitgrain.arrow.rows import FilePart
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
@@ -30,8 +29,10 @@ from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
 from visitgrain.runtime.job import Pipeline, Read
 from visitgrain.runtime.runner import steps
+from visitgrain.runtime.touched import Touched, touched
 from visitgrain.span import Span
 from visitgrain.tables import Table
+from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
 from visitgrain.visits import starts
 from visitgrain.visits.building import build
@@ -58,6 +59,7 @@ IDENTITIES = [
     for people in (1, 5)
 ] + [{"mode": "compat_last_login", "within_days": 1, "shared_device": {"subscribers": 5, "days": 30}}]
 Event = dict[str, Any]
+Places = dict[tuple[str, date], pa.Table]  # rows by part and day
 
 
 def rules(timeout_minutes: float, zone: str, identity: dict[str, Any]) -> Catalogue:
@@ -68,30 +70,33 @@ def rules(timeout_minutes: float, zone: str, identity: dict[str, Any]) -> Catalo
 
 
 class Lake(Books):
-    """Tables by day in memory."""
+    """Tables by part and day, in memory, each version of them."""
 
-    def __init__(self, catalogue: Catalogue, folder: Path) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         super().__init__()
-        self.catalogue, self.folder = catalogue, folder
+        self.catalogue = catalogue
         self.events: dict[str, Event] = {}
-        self.tables: dict[tuple[str, str], dict[date, pa.Table]] = {}  # by name and part
-        self.contents: dict[int, tuple[pa.Table, Content]] = {}
-        self.files: dict[int, Path] = {}
-        self.kept: list[pa.Table] = []  # so that no other table gets the id of one
+        self.versions: dict[str, list[Places]] = {}
 
-    def data_files(self, table: Table) -> list[DataFile]:
-        return [
-            DataFile(f"{part}-{self._content(rows).name}-x", 1, rows.num_rows, day)
-            for (name, part), days in self.tables.items()
-            if name == table.name
-            for day, rows in days.items()
-        ]
+    def places(self, table: Table, version: int | None = None) -> Places:
+        versions = self.versions.get(table.name, [{}])
+        return versions[-1 if version is None else version]
 
-    def _content(self, rows: pa.Table) -> Content:
-        """Tables are not changed, so each is hashed once."""
-        if id(rows) not in self.contents:
-            self.contents[id(rows)] = rows, Content.of(rows)
-        return self.contents[id(rows)][1]
+    def data_files(self, table: Table, version: int | None = None) -> list[DataFile]:
+        found = self.places(table, version).items()
+        return [DataFile(_path(part, rows), 1, rows.num_rows, day) for (part, day), rows in found]
+
+    def version(self, table: Table) -> int:
+        return len(self.versions.get(table.name, ())) - 1
+
+    def has(self, table: Table) -> bool:
+        return table.name in self.versions
+
+    def path(self, table: Table) -> str:
+        return table.name
+
+    def intact(self, table: Table, files: Iterable[DataFile]) -> bool:
+        return True
 
     def ingest(self, batch: list[Event]) -> None:
         self.events |= {event["event_id"]: event for event in batch}
@@ -99,99 +104,131 @@ class Lake(Books):
         for event in sorted(self.events.values(), key=lambda event: event["event_id"]):
             by_day.setdefault(self._day(event), []).append(event)
         changed = {self._day(event) for event in batch}
-        self.tables.setdefault(("events", "part"), {}).update({day: table(by_day[day]) for day in changed})
+        self.store(EVENTS, {("part", day): table(by_day[day]) for day in changed}, set())
 
     def _day(self, event: Event) -> date:
         instant = datetime.fromtimestamp(event["t"] // 1_000_000, UTC)
         return instant.astimezone(ZoneInfo(self.catalogue.zone)).date()
 
+    def store(self, table: Table, rows: Places, replaced: set[tuple[str, date]]) -> None:
+        """A version more; rows that are the same as before are those of before."""
+        held = self.places(table)
+        kept = {place: found for place, found in held.items() if place not in replaced}
+        new = {place: held[place] if _same(held.get(place), found) else found for place, found in rows.items()}
+        self.versions.setdefault(table.name, []).append(kept | new)
+
     def run(self, span: Span) -> None:
         for job, part in steps(PIPELINE, span, self):
-            parts = CUTS[job.name](self, part)
-            for name in (job.part,) if job.part else ("settled", "open"):
-                stored = self.tables.setdefault((job.writes[0].name, name), {})
-                for day in part.days():
-                    stored.pop(day, None)
-                stored |= parts.get(name, {})
+            only = touched(job, part, self, self.book, self.catalogue)
+            parts = (job.part,) if job.part else ("settled", "open")
+            places = {(name, day) for name in parts for day in part.days()}
+            rows = {place: found for place, found in RUNS[job.name](self, part, only).items() if found.num_rows}
+            for name, day in places if only else ():
+                held = self.places(job.writes[0]).get((name, day))
+                if held is not None and day in only.ran:
+                    stay = held.filter(pc.invert(only.keys.hold(held[only.by])))
+                    rows[name, day] = together([stay, rows[name, day]]) if (name, day) in rows else stay
+            self.store(job.writes[0], {place: found for place, found in rows.items() if found.num_rows}, places)
             self.record(job, part)
 
     def read(self, read: Read, span: Span) -> dict[date, pa.Table]:
-        days = self.tables.get((read.table.name, read.part or "part"), {})
         first, last = read.of(span) or (None, None)
-        return {d: days[d] for d in sorted(days) if (first is None or first <= d) and (last is None or d <= last)}
+        found = {day: rows for (part, day), rows in self.places(read.table).items() if part == (read.part or "part")}
+        return {d: found[d] for d in sorted(found) if (first is None or first <= d) and (last is None or d <= last)}
 
     def listing(self, days: dict[date, pa.Table]) -> Iterator[pa.RecordBatch]:
         for number, (day, rows) in enumerate(days.items()):
-            path = self.files.get(id(rows))
-            if path is None:  # tables are not changed, so each is written once
-                path = self.folder / str(len(self.files)) / f"visit_date={day}" / "rows.parquet"
-                path.parent.mkdir(parents=True)
-                pq.write_table(rows, path)
-                self.files[id(rows)], self.kept = path, [*self.kept, rows]
-            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, str(path), day, 0, 1, rows.num_rows, 0))])
+            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, _path("", rows), day, 0, 1, rows.num_rows, 0))])
 
 
-def cut(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
+KEPT: dict[str, tuple[pa.Table, Content]] = {}  # by path: no table is changed, and none gets the id of another
+
+
+def _path(part: str, rows: pa.Table) -> str:
+    """Each table has one; what it begins with tells the part."""
+    if str(id(rows)) not in KEPT:
+        KEPT[str(id(rows))] = rows, Content.of(rows)
+    return f"{part}-{KEPT[str(id(rows))][1].name}-{id(rows)}"
+
+
+def _same(one: pa.Table | None, other: pa.Table) -> bool:
+    return one is not None and Content.of(one) == Content.of(other)
+
+
+def from_memory(file: FilePart, columns: Sequence[str], **_: Any) -> pa.Table:
+    rows = KEPT[file.path.rpartition("-")[2]][0]
+    return rows.select([name for name in columns if name in rows.column_names])  # events are coded already
+
+
+def cut(lake: Lake, span: Span, only: Touched | None) -> Places:
     events = lake.read(CUT.reads[0], span).values()
-    if not events:
+    chosen = [day.filter(only.keys.hold(day["device_id"])) if only else day for day in events]
+    if not any(day.num_rows for day in chosen):
         return {}
     of = {"rules": lake.catalogue.visit_rules, "zone": lake.catalogue.zone, "first": span.start, "last": span.end}
-    found = in_parts(with_visit_id(build(pa.concat_tables(events), **of)), lake.catalogue.visit_rules)
+    found = in_parts(with_visit_id(build(pa.concat_tables(chosen), **of)), lake.catalogue.visit_rules)
     kept = found.filter(pc.equal(found["_outcome"], "kept"))
     of_part = {part: kept.filter(pc.equal(kept["_part"], part)) for part in ("settled", "open")}
-    return {part: _by_day(rows.select(DEVICE_VISITS.column_names)) for part, rows in of_part.items()}
+    return {place: rows for part in of_part for place, rows in _by_day(part, of_part[part]).items()}
 
 
-def settle(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
+def settle(lake: Lake, span: Span, only: Touched | None) -> Places:
+    keys = only.keys if only else None
     now, past, _ = (lake.read(read, span) for read in BUILD.reads)
-    own = [starts.of_settled(visits) for visits in starts.settled_now(lake.listing(now))]
-    before = starts.settled_before(lake.listing(past), recent=starts.earliest_needed(span))
-    return {"settled": complete(lake, now, [*own, *before])}
+    own = [starts.of_settled(visits) for visits in starts.settled_now(lake.listing(now), keys=keys)]
+    before = starts.settled_before(lake.listing(past), recent=starts.earliest_needed(span), keys=keys)
+    return complete(lake, "settled", now, [*own, *before])
 
 
-def stitch(lake: Lake, span: Span) -> dict[str, dict[date, pa.Table]]:
+def stitch(lake: Lake, span: Span, only: Touched | None) -> Places:
+    keys = only.keys if only else None
     now, open_around, settled_around, past, settled, *_ = (lake.read(read, span) for read in STITCH.reads)
-    near = [*starts.around(lake.listing(open_around), without=span), *starts.around(lake.listing(settled_around))]
-    visits = [*starts.open_now(lake.listing(now)), *near]
+    near = [
+        *starts.around(lake.listing(open_around), without=span, keys=keys),
+        *starts.around(lake.listing(settled_around), keys=keys),
+    ]
+    visits = [*starts.open_now(lake.listing(now), keys=keys), *near]
     if not now:
         return {}
     last_wins = lake.catalogue.visit_rules.identity.last_wins
     decided = stitched(together(visits), lake.catalogue.visit_rules.identity, starts.logins_taken_back(()))
     recent = starts.earliest_needed(span)
     before = [
-        *starts.open_before(lake.listing(past), recent=recent, claimed_count=last_wins),
+        *starts.open_before(lake.listing(past), recent=recent, claimed_count=last_wins, keys=keys),
         *starts.settled_before(lake.listing(settled), recent=recent),
     ]
-    return {"open": complete(lake, now, [*starts.of_open(decided, claimed_count=last_wins), *before])}
+    return complete(lake, "open", now, [*starts.of_open(decided, claimed_count=last_wins), *before])
 
 
-def complete(lake: Lake, now: dict[date, pa.Table], own: list[pa.Table]) -> dict[date, pa.Table]:
+def complete(lake: Lake, part: str, now: dict[date, pa.Table], own: list[pa.Table]) -> Places:
     if not now:
         return {}
     history = with_history(together(own))
-    whole = []
+    found: Places = {}
     for number, rows in enumerate(now.values()):
-        found = history.filter(pc.equal(history["file"], number)).sort_by("row")
-        whole.append(completed(rows, found, lake.catalogue))
-    return _by_day(pa.concat_tables(rows for rows in whole if rows.num_rows)) if any(map(len, whole)) else {}
+        of_day = history.filter(pc.equal(history["file"], number)).sort_by("row")
+        if of_day.num_rows:
+            found |= _by_day(part, completed(rows, of_day, lake.catalogue))
+    return found
 
 
 def together(parts: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts, promote_options="permissive")
 
 
-CUTS = {CUT.name: cut, BUILD.name: settle, STITCH.name: stitch}
+RUNS = {CUT.name: cut, BUILD.name: settle, STITCH.name: stitch}
 
 
-def _by_day(visits: pa.Table) -> dict[date, pa.Table]:
+def _by_day(part: str, visits: pa.Table) -> Places:
+    plain = pa.schema(
+        [
+            (f.name, getattr(f.type, "value_type", f.type)) if pa.types.is_dictionary(f.type) else f
+            for f in visits.schema
+        ]
+    )
     days = visits["visit_date"].unique().to_pylist()
-    return {day: visits.filter(pc.equal(visits["visit_date"], day)) for day in days}
-
-
-@contextmanager
-def lake_of(catalogue: Catalogue) -> Iterator[Lake]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Lake(catalogue, Path(folder))
+    names = [name for name in visits.column_names if not name.startswith("_")]
+    return {(part, d): visits.cast(plain).filter(pc.equal(visits["visit_date"], d)).select(names) for d in days}
 
 
 @st.composite
@@ -227,7 +264,9 @@ def test_any_split_gives_the_visits_of_one_run(
     history: tuple[Catalogue, list[Event], list[Any]],
 ) -> None:
     catalogue, events, happens = history
-    with lake_of(catalogue) as whole, lake_of(catalogue) as lake:
+    KEPT.clear()
+    with patch.object(starts, "read_part", from_memory), patch.object(changes, "read_part", from_memory):
+        whole, lake = Lake(catalogue), Lake(catalogue)
         whole.ingest(events)
         whole.run(ALL)
         for step in happens:
@@ -241,12 +280,7 @@ def test_any_split_gives_the_visits_of_one_run(
             lake.run(Span(day, day))
         for kind in (DEVICE_VISITS, VISITS):
             found, expected = (
-                {
-                    (part, day): rows.sort_by("visit_id").to_pylist()
-                    for (name, part), days in of.tables.items()
-                    if name == kind.name
-                    for day, rows in days.items()
-                }
+                {place: rows.sort_by("visit_id").to_pylist() for place, rows in of.places(kind).items()}
                 for of in (lake, whole)
             )
             assert found == expected, kind.name

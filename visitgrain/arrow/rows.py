@@ -24,10 +24,12 @@ class ArrowRows:
 
     `function` turns the batches of a partition into tables with the declared columns of the output, any reserved
     columns behind them. It must give the same rows when it is run again.
+    `local`: they are the rows of touched keys, and the rows of other keys stay.
     """
 
     frame: DataFrame
     function: Function
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class TableFiles:
         return max((file.group for file in self.files), default=0) + 1
 
 
-LISTING = "number int, path string, partition date, part int, parts int, rows bigint, group int"
+LISTING = "number: int, path: string, partition: date, part: int, parts: int, rows: bigint, group: int"
 
 
 def filesystem(root: str) -> tuple[FileSystem, str]:

@@ -42,7 +42,7 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
     """Rows of `tables` by bucket = `key` modulo `buckets`. `key` is a 64-bit integer: a hash, or the bucket itself."""
     for table in tables:
         bucket = (table[key].to_numpy().view(np.uint64) % np.uint64(buckets)).astype(np.uint16)
-        whole = _without_long_dictionaries(table.unify_dictionaries().combine_chunks(), buckets)
+        whole = without_long_dictionaries(table.unify_dictionaries().combine_chunks(), buckets)
         ordered = whole.take(np.argsort(bucket, kind="stable"))
         lengths = np.bincount(bucket, minlength=buckets)
         starts = np.cumsum(lengths) - lengths
@@ -64,7 +64,7 @@ def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
     return pa.concat_tables([_decoded(part, mixed) for part in parts], promote_options="permissive")
 
 
-def _without_long_dictionaries(table: pa.Table, buckets: int) -> pa.Table:
+def without_long_dictionaries(table: pa.Table, buckets: int = 1) -> pa.Table:
     """Each bucket carries the whole dictionary of a column: texts that hardly repeat are cheaper as they are."""
     dictionaries = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     long = [n for n in dictionaries if sum(len(c.dictionary) for c in table[n].chunks) * buckets > table.num_rows]

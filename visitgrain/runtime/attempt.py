@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -16,10 +18,12 @@ from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, target_window
 from visitgrain.runtime.lake import Lake, Written, is_wide
 from visitgrain.runtime.ledger import Entry, code_version
-from visitgrain.runtime.planning import Inputs
+from visitgrain.runtime.planning import Book, Inputs
 from visitgrain.runtime.progress import progress
+from visitgrain.runtime.side_by_side import side_by_side
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.staging import Staged
+from visitgrain.runtime.touched import Touched, touched
 from visitgrain.span import Span
 from visitgrain.tables import TABLES, Table
 
@@ -36,12 +40,21 @@ def inputs_of(job: Job, span: Span, lake: Lake, *, optional: bool = False) -> di
     return opened
 
 
+def spec_of(job: Job, context: Context) -> Any:
+    """What of the catalogue the transform needs."""
+    return job.spec(context.catalogue) if job.spec else None
+
+
 def outputs_of(
-    job: Job, span: Span, context: Context, inputs: Mapping[str, DataFrame | TableFiles]
+    job: Job,
+    span: Span,
+    context: Context,
+    inputs: Mapping[str, DataFrame | TableFiles],
+    touched: Touched | None = None,
 ) -> dict[str, DataFrame | ArrowRows]:
     """What the transform makes of `inputs`, by table name. Raises GateRefused when they are not the declared tables."""
-    spec = job.spec(context.catalogue) if job.spec else None
-    result = job.transform(**inputs, spec=spec, span=span)
+    only = {"touched": touched.keys} if touched else {}
+    result = job.transform(**inputs, spec=spec_of(job, context), span=span, **only)
     outputs = result if isinstance(result, dict) else {job.writes[0].name: result}
     declared = [table.name for table in job.writes]
     if sorted(outputs) != sorted(declared):
@@ -54,8 +67,8 @@ def outputs_of(
 class Attempt:
     """What a job read, counted and wrote so far."""
 
-    def __init__(self, job: Job, span: Span, context: Context) -> None:
-        self.job, self.span, self.context = job, span, context
+    def __init__(self, job: Job, span: Span, context: Context, ran_before: Sequence[Entry]) -> None:
+        self.job, self.span, self.context, self.ran_before = job, span, context, ran_before
         self.lake = context.lake
         self.input_versions: dict[str, int] = {}
         self.periods = span.periods(job.grain)
@@ -86,17 +99,20 @@ class Attempt:
         """Everything is staged and counted before the first table changes."""
         contents = Inputs(self.lake.data_files)
         contents.look_at(self.job)  # before they are opened: what changes in between makes the periods touched
-        inputs = inputs_of(self.job, self.span, self.lake)
         self._look_at_inputs()
-        staged = {
-            name: self._staged(TABLES[name], rows)
-            for name, rows in outputs_of(self.job, self.span, self.context, inputs).items()
-        }
+        inputs = inputs_of(self.job, self.span, self.lake)
+        book = Book(self.ran_before, contents, catalogue_hash=self.context.catalogue.hash)
+        only = touched(self.job, self.span, self.lake, book, spec_of(self.job, self.context))
+        outputs = outputs_of(self.job, self.span, self.context, inputs, only)
+        work = [partial(self._staged, TABLES[name], rows, only) for name, rows in outputs.items()]
+        staged = dict(zip(outputs, side_by_side(work), strict=True))
         if self.rows_in is not None:
             self._check_conservation(staged)
         for name, output in staged.items():
             self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
         contents.forget(self.job.writes)  # a later day of the span has read what became of the earlier ones
+        own = [read.table for read in self.job.reads if read.table in self.job.writes]
+        self.input_versions |= {table.name: self.lake.version(table) for table in own}
         self.input_hashes = {str(period.start): contents.hash(self.job, period) for period in self.periods}
 
     def _look_at_inputs(self) -> None:
@@ -107,7 +123,7 @@ class Attempt:
             if read.argument == self.job.conserves:
                 self.rows_in = self.lake.rows(read.table, read.of(self.span), part=read.part)
 
-    def _staged(self, table: Table, rows: DataFrame | ArrowRows) -> Staged:
+    def _staged(self, table: Table, rows: DataFrame | ArrowRows, only: Touched | None) -> Staged:
         window = target_window(table, self.span)
         return self.lake.stage(
             table,
@@ -116,6 +132,7 @@ class Attempt:
             outcomes=self.job.outcomes,
             spread=is_wide(window),
             part=self.job.part,
+            touched=only,
         )
 
     def _check_conservation(self, staged: Mapping[str, Staged]) -> None:

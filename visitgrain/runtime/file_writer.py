@@ -9,8 +9,8 @@ import json
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from visitgrain.arrow.casting import as_types
 from visitgrain.arrow.rows import Function, filesystem
+from visitgrain.arrow.shuffle import without_long_dictionaries
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.contract import KEPT, OUTCOME, PART, ROWS
 from visitgrain.runtime.statistics import statistics_of
@@ -43,7 +44,19 @@ class Report:
         """Of all files."""
         return sum((Content.named(file["path"]) for file in self.files), Content())
 
-    def add(self, other: Report) -> None:
+    @classmethod
+    def total(cls, reports: Iterable[Report]) -> Report:
+        """The reports of all tasks as one."""
+        found = cls()
+        for report in reports:
+            found._add(report)
+        return found
+
+    def add_staying(self, other: Report) -> None:
+        """Rows that were there before: where rows say what they account for, these account for nothing."""
+        self._add(replace(other, outcomes=Counter()) if self.marked else other)
+
+    def _add(self, other: Report) -> None:
         self.files += other.files
         self.outcomes.update(other.outcomes)
         self.nulls.update(other.nulls)
@@ -133,6 +146,7 @@ class FileWriter:
 
     def _file(self, part: str, value: str | None, rows: pa.Table) -> dict[str, Any]:
         folder = f"{self.partition}={value}/" if self.partition else ""
+        rows = without_long_dictionaries(rows)  # of all days, where this is one
         content = Content.of(rows.select(self.hashed))
         path = f"{folder}{part}-{content.name}-{uuid.uuid4().hex}.{self.codec}.parquet"
         files, base = filesystem(self.root)

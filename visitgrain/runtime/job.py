@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -21,6 +21,8 @@ class Read:
     `optional`: a table that does not exist yet is read as empty (a feed without billing, the first month).
     `as_files`: the transform gets `TableFiles`, to read in the workers what is too wide for rows of the JVM.
     `part`: only the files of this part of the table.
+    For jobs that are local by a key: `by` is the column by whose values rows are tied to those of the output, None = a
+    change ties them all; `columns` are those that the transform looks at, () = all.
     """
 
     table: Table
@@ -29,6 +31,8 @@ class Read:
     as_files: bool = False
     part: str | None = None
     name: str | None = None  # argument name of the transform; the table's name by default
+    by: str | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def argument(self) -> str:
@@ -42,6 +46,12 @@ class Read:
 def during(table: Table, *, before: int = 0, after: int = 0, **more: Any) -> Read:
     """The days of the span, widened. For tables partitioned by month use `month_of`."""
     return Read(table, lambda span: (span.start - timedelta(days=before), span.end + timedelta(days=after)), **more)
+
+
+def hull(windows: Iterable[Window | None]) -> Window:
+    """The smallest window that holds all of `windows`, of which there is one at least."""
+    firsts, lasts = zip(*(window or (None, None) for window in windows), strict=True)
+    return None if None in firsts else min(firsts), None if None in lasts else max(lasts)
 
 
 def until(table: Table, **more: Any) -> Read:
@@ -82,6 +92,8 @@ class Job:
     (over all of them where none has one); None where no such law exists (reports).
     `part`: the job writes this part of its tables, files of their own; another job writes another part. Rows may also
     say themselves, in the reserved column `_part`, into which part's files they go.
+    `local`, of the spec and of which tables are there: the column by whose values the job is local, None where it is
+    not. A run may then be told to compute some keys only, `touched` of the transform: see runtime/touched.py.
     """
 
     name: str
@@ -94,6 +106,7 @@ class Job:
     conserves: str | None = None
     outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
     part: str | None = None
+    local: Callable[[Any, Callable[[Table], bool]], str | None] | None = None
 
     def __post_init__(self) -> None:
         if self.name in sys.stdlib_module_names:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +23,10 @@ from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
 from visitgrain.runtime.locks import TableLocks, lock_folder
 from visitgrain.runtime.partitions import Partitions
+from visitgrain.runtime.side_by_side import side_by_side
 from visitgrain.runtime.staging import Staged, writer_of
 from visitgrain.runtime.storage import Store
+from visitgrain.runtime.touched import Touched, rows_that_stay
 from visitgrain.tables import Table
 
 DESCRIPTION = "_visitgrain.json"
@@ -99,10 +102,16 @@ class Lake:
         check_columns(_schema(found), table, edge="stored")
         return listed(self.spark, self.path(table), found.files)
 
-    def data_files(self, table: Table) -> Sequence[delta_log.DataFile]:
-        """All files of the newest version; none when the table does not exist."""
+    def data_files(self, table: Table, version: int | None = None) -> Sequence[delta_log.DataFile]:
+        """All files of the newest version, or of another one; none when the table does not exist."""
+        if version is not None:
+            return delta_log.snapshot(self.store, table, version).files
         found = self._snapshot(table, None, optional=True)
         return found.files if found else ()
+
+    def intact(self, table: Table, files: Iterable[delta_log.DataFile]) -> bool:
+        """Are they all there, as large as they were written?"""
+        return all(self.store.size(f"{table.name}/{file.path}") == file.bytes for file in files)
 
     def rows(self, table: Table, window: Window | None = None, *, part: str | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
@@ -118,8 +127,11 @@ class Lake:
         outcomes: Sequence[str] = (),
         spread: bool = True,
         part: str | None = None,
+        touched: Touched | None = None,
     ) -> Staged:
         """Write `rows` to files of `table`, for `commit` to make them its rows.
+
+        With `touched`, `rows` that are local are beside those of all other keys, which stay.
 
         `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null
         where none may be, for rows outside of the replaced partitions, and when the columns are not the declared ones.
@@ -133,8 +145,22 @@ class Lake:
             source = rows.frame
         marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
         upon = self.version(table)
-        reports = [Report.from_json(row["report"]) for row in source.mapInArrow(writer, "report string").collect()]
-        return self._checked(Staged.of(table, [Report(marked=marked), *reports], replaces, upon, part), outcomes)
+        work = [partial(_written, source, writer)]
+        if touched and isinstance(rows, ArrowRows) and rows.local:
+            work.append(partial(self._stay, table, replaces, part, touched))
+        found, *staying = side_by_side(work)
+        report = Report.total([Report(marked=marked), found])
+        for rest in staying:
+            report.add_staying(rest)
+        return self._checked(Staged(table, report, replaces, upon, part), outcomes)
+
+    def _stay(self, table: Table, replaces: Partitions | None, part: str | None, touched: Touched) -> Report:
+        """Rows of keys that are not touched, written again."""
+        held = self._snapshot(table, None, optional=True)
+        files = held.only(replaces, part).files if held else ()
+        kept = listed(self.spark, self.path(table), [file for file in files if file.partition in touched.ran])
+        function = partial(rows_that_stay, columns=table.column_names, touched=touched)
+        return _written(kept.listing, self._writer(table, function, part))
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
@@ -174,7 +200,7 @@ class Lake:
             return self.commit(self.stage(table, rows, replaces=None), run_id=run_id)
         writer = self._writer(table)
         batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
-        staged = Staged.of(table, [writer.write(iter(batches))], None, self.version(table))
+        staged = Staged(table, writer.write(iter(batches)), None, self.version(table))
         return self.commit(self._checked(staged, ()), run_id=run_id)
 
     def staging(self, name: str) -> str:
@@ -252,6 +278,11 @@ class Lake:
 
 def _schema(found: delta_log.Snapshot) -> StructType:
     return StructType.fromJson(json.loads(found.schema_json))
+
+
+def _written(source: DataFrame, writer: FileWriter) -> Report:
+    reports = source.mapInArrow(writer, "report string").collect()
+    return Report.total(Report.from_json(row["report"]) for row in reports)
 
 
 def is_wide(window: Window | None) -> bool:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import asdict
 
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions as F
 
 from visitgrain.arrow.rows import LISTING, FilePart, TableFiles
 from visitgrain.runtime.delta_log import DataFile
 
-PART_BYTES = 64 << 20  # what one task reads; a larger file is read in parts
+TASK_BYTES = 16 << 20  # what one task reads
+PART_BYTES = 64 << 20  # a larger file is read in parts
+# A file costs by itself, to be opened, hashed and written, as much as some bytes or rows more.
+FILE_BYTES, FILE_ROWS = 128 << 10, 3_000
 GROUP_ROWS = 500_000  # rows of files that one task brings together
 ENOUGH_ROWS = 100_000  # for a task: more partitions are not added to so many
 
 
 def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFiles:
     """`files` of the table at `root`."""
-    parts, tasks, filled = [], [], 0
+    parts: list[FilePart] = []
+    tasks: list[list[FilePart]] = [[]]
+    filled = 0
     for part, size in _parts(root, files):
+        if filled // TASK_BYTES >= len(tasks):
+            tasks.append([])
         parts.append(part)
-        tasks.append(filled // PART_BYTES)
-        filled += size
-    rows = [(*astuple(part), task) for part, task in zip(parts, tasks, strict=True)]
-    listing, count = spark.createDataFrame(rows, f"{LISTING}, task int"), filled // PART_BYTES + 1
-    # One task needs no shuffle.
-    spread = listing.repartitionById(count, "task") if count > 1 else listing.coalesce(1)
-    return TableFiles(spread, tuple(parts))
+        tasks[-1].append(part)
+        filled += size + FILE_BYTES
+    # A row per task, each a partition of its own: neither rows to send from here, nor a shuffle.
+    text = "\n".join(json.dumps([asdict(part) for part in of_task], default=str) for of_task in tasks)
+    numbers = spark.range(len(tasks), numPartitions=len(tasks))
+    of_task = F.get(F.split(F.lit(text), "\n"), F.col("id").cast("int"))
+    listing = numbers.select(F.inline(F.from_json(of_task, f"array<struct<{LISTING}>>")))
+    return TableFiles(listing, tuple(parts))
+
+
+def parts_of_files(root: str, files: Iterable[DataFile]) -> list[FilePart]:
+    """`files` of the table at `root`, large ones in parts."""
+    return [part for part, _ in _parts(root, files)]
 
 
 def _parts(root: str, files: Iterable[DataFile]) -> Iterator[tuple[FilePart, int]]:
@@ -34,9 +48,10 @@ def _parts(root: str, files: Iterable[DataFile]) -> Iterator[tuple[FilePart, int
     number, group, held, before = 0, 0, 0, None
     for file in sorted(files, key=lambda file: (str(file.partition), file.path)):
         most = GROUP_ROWS if file.partition == before else ENOUGH_ROWS
-        if number and held + file.rows > most:
+        cost = file.rows + FILE_ROWS
+        if number and held + cost > most:
             group, held = group + 1, 0
-        held, before = held + file.rows, file.partition
+        held, before = held + cost, file.partition
         parts = max(1, -(-file.bytes // PART_BYTES))
         for part in range(parts):
             rows = file.rows if part == 0 else 0

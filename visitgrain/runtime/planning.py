@@ -116,6 +116,11 @@ class Book:
         read = last.input_hashes[str(period.start)]
         return State.COMPLETE if read == self._inputs.hash(job, period) else State.TOUCHED
 
+    def touched_since(self, job: Job, period: Span) -> Entry | None:
+        """The run whose output a touched period is; None where it ran with other code, or is not touched."""
+        last = self._last.get(job.name, {}).get(period.start)
+        return last if self._made_alike(last) and self.state(job, period) == State.TOUCHED else None
+
     def due(self, job: Job) -> set[Span]:
         """Periods that ran before and are not up to date: an input has changed since, or their last run failed."""
         return {period for period in self.periods(job) if self.state(job, period) != State.COMPLETE}
@@ -123,8 +128,11 @@ class Book:
     def is_current(self, job: Job, period: Span) -> bool:
         """Complete, and computed with this code and catalogue."""
         last = self._last.get(job.name, {}).get(period.start)
-        made_with = (last.code_version, last.catalogue_hash) if last else None
-        return made_with == (code_version(), self._catalogue_hash) and self.state(job, period) == State.COMPLETE
+        return self._made_alike(last) and self.state(job, period) == State.COMPLETE
+
+    def _made_alike(self, entry: Entry | None) -> bool:
+        made_with = (entry.code_version, entry.catalogue_hash) if entry else None
+        return made_with == (code_version(), self._catalogue_hash)
 
 
 def next_run(job: Job, periods: Iterable[Span]) -> Span:

@@ -57,10 +57,11 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
 
 def _run(wanted: Iterable[tuple[Job, Span]], context: Context) -> list[Entry]:
     lake = context.lake  # a lake that cannot be opened fails here, before there is anything to record
+    ran_before = context.ledger.entries()
     entries: list[Entry] = []
     try:
         for job, span in wanted:
-            attempt = Attempt(job, span, context)
+            attempt = Attempt(job, span, context, ran_before)
             try:
                 attempt.run()
             finally:

@@ -31,23 +31,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Staged:
-    """What the tasks of a write reported. `replaces` None = the rows are added to those that are there."""
+    """What the tasks of a write reported, as one. `replaces` None = the rows are added to those that are there."""
 
     table: Table
     report: Report
     replaces: Partitions | None
     upon: int  # version of the table before its rows were computed; -1 = it was not there
     part: str | None = None  # only files of this part are replaced
-
-    @classmethod
-    def of(
-        cls, table: Table, reports: Iterable[Report], replaces: Partitions | None, upon: int, part: str | None = None
-    ) -> Staged:
-        """The reports of all tasks as one."""
-        total = Report()
-        for report in reports:
-            total.add(report)
-        return cls(table, total, replaces, upon, part)
 
     @property
     def outcomes(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
@@ -35,13 +36,8 @@ def build(events: pa.Table, *, rules: VisitRules, zone: str, first: date, last: 
     visit come as one row per reason, all other columns null. Sum of `_rows` = rows of `events`.
     """
     pieces = cut(events, rules)
-    filtered = pl.DataFrame(
-        [(pieces.dropped[reason], reason) for reason in sorted(pieces.dropped)],
-        schema={"_rows": pl.Int64, "_outcome": pl.String},
-        orient="row",
-    )
     if not len(pieces.starts):
-        return _as_schema(filtered)
+        return accounted(pieces.dropped)
     visits = with_calendar(measure(pieces, rules), pieces, zone=zone)
     inside = pl.col("visit_date").is_between(first, last)
     visits = visits.with_columns(
@@ -49,7 +45,17 @@ def build(events: pa.Table, *, rules: VisitRules, zone: str, first: date, last: 
         _outcome=pl.when(inside).then(pl.lit("kept")).otherwise(pl.lit("outside")),
     )
     outside = visits.filter(~inside).group_by("_outcome").agg(pl.col("_rows").sum())
-    return _as_schema(pl.concat([visits.filter(inside), outside, filtered], how="diagonal"))
+    return _as_schema(pl.concat([visits.filter(inside), outside, _dropped(pieces.dropped)], how="diagonal"))
+
+
+def accounted(dropped: Mapping[str, int]) -> pa.Table:
+    """A row per reason why events are in no visit, in the columns of `SCHEMA`."""
+    return _as_schema(_dropped(dropped))
+
+
+def _dropped(dropped: Mapping[str, int]) -> pl.DataFrame:
+    rows = [(dropped[reason], reason) for reason in sorted(dropped)]
+    return pl.DataFrame(rows, schema={"_rows": pl.Int64, "_outcome": pl.String}, orient="row")
 
 
 def _as_schema(frame: pl.DataFrame) -> pa.Table:

@@ -11,46 +11,60 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitgrain.arrow.hashing import hash_rows
+from visitgrain.arrow.keys import Keys
 from visitgrain.arrow.rows import ArrowRows, TableFiles, parts_of, read_part
 from visitgrain.arrow.shuffle import buckets_of, exchanged, gathered, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
 from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, SETTLED
-from visitgrain.visits.building import build
+from visitgrain.visits.building import accounted, build
 from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events, to_coded_events
 
-EVENTS_PER_TASK = 600_000  # of the cutting side: some 500 MB at work
+EVENTS_PER_TASK = 1_000_000  # of the cutting side: some 800 MB at work
 EVENTS_AT_ONCE = 500_000  # of the reading side
+UNTOUCHED = "untouched"
 # What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
 # rules, background outside of visits, in a visit that starts on another day.
-FILTERED = ("excluded", "no_key", "received_late", "background", "outside")
+# With `touched` also: of another device.
+FILTERED = ("excluded", "no_key", "received_late", "background", "outside", UNTOUCHED)
 
 
-def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span) -> ArrowRows:
+def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched: Keys | None = None) -> ArrowRows:
     """`device_visits` that start in the span, and the accounting of every event read.
 
     The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.
     """
     buckets = buckets_of(events.rows, each=EVENTS_PER_TASK)
-    pack = partial(_packed, rules=spec.visit_rules, buckets=buckets)
+    pack = partial(_packed, rules=spec.visit_rules, buckets=buckets, keys=touched)
     by_stream = exchanged(packed_by(events.listing, pack), buckets)
     cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=span.start, last=span.end)
-    return ArrowRows(by_stream, cut)
+    return ArrowRows(by_stream, cut, local=True)
 
 
-def _packed(listing: Iterator[pa.RecordBatch], *, rules: VisitRules, buckets: int) -> Iterator[pa.RecordBatch]:
+def _packed(
+    listing: Iterator[pa.RecordBatch], *, rules: VisitRules, buckets: int, keys: Keys | None
+) -> Iterator[pa.RecordBatch]:
     columns, dictionaries = columns_of_events(rules), dictionaries_of_events()
     events = (read_part(file, columns, dictionaries=dictionaries) for file in parts_of(listing))
-    coded = (to_coded_events(table, rules=rules) for table in gathered(events, rows=EVENTS_AT_ONCE))
-    return packed(coded, key="stream", buckets=buckets)
+    for table in gathered(events, rows=EVENTS_AT_ONCE):
+        chosen = table.filter(keys.hold(table["device_id"])) if keys else table
+        yield from packed([to_coded_events(chosen, rules=rules)], key="stream", buckets=buckets)
+        if keys:
+            untouched = pa.table({"stream": [0], UNTOUCHED: [table.num_rows - chosen.num_rows]})
+            yield from packed([untouched], key="stream", buckets=buckets)
 
 
 def _cut(
     batches: Iterator[pa.RecordBatch], *, rules: VisitRules, zone: str, first: date, last: date
 ) -> Iterator[pa.Table]:
     events = unpacked(batches)
-    if events is not None:
+    if events is None:
+        return
+    if UNTOUCHED in events.column_names:
+        yield in_parts(with_visit_id(accounted({UNTOUCHED: pc.sum(events[UNTOUCHED]).as_py()})), rules)
+        events = events.filter(pc.is_null(events[UNTOUCHED])).drop_columns([UNTOUCHED])
+    if events.num_rows:
         yield in_parts(with_visit_id(build(events, rules=rules, zone=zone, first=first, last=last)), rules)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from visitgrain.arrow.keys import Keys
 from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
@@ -29,16 +30,23 @@ Tables = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Table]]
 
 
 def to_settled_visits(
-    device_visits: TableFiles, visits: TableFiles, numbers: TableFiles, *, spec: Catalogue, span: Span
+    device_visits: TableFiles,
+    visits: TableFiles,
+    numbers: TableFiles,
+    *,
+    spec: Catalogue,
+    span: Span,
+    touched: Keys | None = None,
 ) -> dict[str, ArrowRows]:
     """Settled rows of `visits` and `quarantined_visits`. `visits`: all earlier settled ones.
 
     Order within a subscriber: (start, visit_id).
     """
     buckets = buckets_of(device_visits.rows + visits.rows, each=VISITS_PER_TASK)
-    now = _with_holders([(device_visits.listing, starts.settled_now)], numbers, buckets=buckets, zone=spec.zone)
+    named = partial(starts.settled_now, keys=touched)
+    now = _with_holders([(device_visits.listing, named)], numbers, buckets=buckets, zone=spec.zone)
     of_now = [(frame, partial(_each, tables=tables, make=starts.of_settled)) for frame, tables in now]
-    past = partial(starts.settled_before, recent=starts.earliest_needed(span))
+    past = partial(starts.settled_before, recent=starts.earliest_needed(span), keys=touched)
     by_subject = _brought([*of_now, (visits.listing, past)], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
 
@@ -54,6 +62,7 @@ def to_open_visits(
     *,
     spec: Catalogue,
     span: Span,
+    touched: Keys | None = None,
 ) -> dict[str, ArrowRows]:
     """Open rows of `visits` and `quarantined_visits`, those that a login claims with their subscriber.
 
@@ -62,12 +71,16 @@ def to_open_visits(
     """
     rows = sum(table.rows for table in (device_visits, open_around, settled_around, visits, settled))
     buckets = buckets_of(rows, each=VISITS_PER_TASK)
-    around = [(open_around.listing, partial(starts.around, without=span)), (settled_around.listing, starts.around)]
-    found = [(device_visits.listing, starts.open_now), *around]
+    found = [
+        (device_visits.listing, partial(starts.open_now, keys=touched)),
+        (open_around.listing, partial(starts.around, without=span, keys=touched)),
+        (settled_around.listing, partial(starts.around, keys=touched)),
+    ]
     by_device = _brought(_with_holders(found, numbers, buckets=buckets, zone=spec.zone), key="device", buckets=buckets)
     identity, recent = spec.visit_rules.identity, starts.earliest_needed(span)
     decide = partial(_decided, identity=identity, taken_back=unstitched.files)
-    of_devices = (visits.listing, partial(starts.open_before, recent=recent, claimed_count=identity.last_wins))
+    past = partial(starts.open_before, recent=recent, claimed_count=identity.last_wins, keys=touched)
+    of_devices = (visits.listing, past)
     of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent))
     by_subject = _brought([(by_device, decide), of_devices, of_subscribers], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
@@ -81,7 +94,7 @@ def to_visit_days(visits: TableFiles, *, spec: None = None, span: Span | None = 
 def _completed(by_subject: DataFrame, device_visits: TableFiles, spec: Catalogue) -> dict[str, ArrowRows]:
     by_group = _brought([(by_subject, _histories)], key="group", buckets=device_visits.groups)
     return {
-        VISITS.name: ArrowRows(by_group, partial(with_columns, files=device_visits.files, spec=spec)),
+        VISITS.name: ArrowRows(by_group, partial(with_columns, files=device_visits.files, spec=spec), local=True),
         QUARANTINED_VISITS.name: ArrowRows(device_visits.listing, runaways),
     }
 

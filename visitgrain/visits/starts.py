@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import hash_values, mix
+from visitgrain.arrow.keys import Keys
 from visitgrain.arrow.rows import FilePart, parts_of, read_part
 from visitgrain.span import Span
 from visitgrain.tables.vocabulary import CHANNELS
@@ -23,27 +24,36 @@ PLACE = {"group": pl.Int64, "file": pl.Int64, "row": pl.Int32}
 # What a visit is given by another one's login; null for all others.
 GIVEN = {"method": pl.String, "login_t": pl.Int64, "login_event_id": pl.String}
 NUMBERS = ["number_id", "valid_from", "valid_to", "subscriber_id"]
-_OF_CUT = ["device_id", "channel", "end", "last_event_type", "login_time", "login_event_id"]
+# What is looked at: of a visit by itself, to decide whose others are; of the past of devices, of subscribers.
+OF_VISIT = ("visit_id", "subscriber_id", "start", "runaway")
+DECIDING = (*OF_VISIT, "device_id", "channel", "end", "last_event_type", "login_time", "login_event_id")
+OF_OPEN = ("visit_id", "device_id", "start", "subscriber_id")
+OF_SETTLED = ("visit_id", "subscriber_id", "start")
 _DICTIONARIES = ["channel", "last_event_type"]
 
 
-def settled_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Settled `device_visits` with their places: visit_id, subscriber and start `t`. Runaway ones are nobody's."""
+def settled_now(listing: Iterable[pa.RecordBatch], *, keys: Keys | None = None) -> Iterator[pa.Table]:
+    """Settled `device_visits` with their places: visit_id, subscriber and start `t`; of the subscribers `keys`, if any.
+
+    Runaway ones are nobody's.
+    """
     for file in parts_of(listing):
-        yield _visits(file, placed=True)
+        yield _visits(file, placed=True, by="subscriber_id", keys=keys)
 
 
-def open_now(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Open `device_visits` with their places, in the columns that `identity` takes."""
+def open_now(listing: Iterable[pa.RecordBatch], *, keys: Keys | None = None) -> Iterator[pa.Table]:
+    """Open `device_visits` with their places, in the columns that `identity` takes; of the devices `keys`, if any."""
     for file in parts_of(listing):
-        yield _visits(file, placed=True, for_identity=True)
+        yield _visits(file, placed=True, for_identity=True, keys=keys)
 
 
-def around(listing: Iterable[pa.RecordBatch], *, without: Span | None = None) -> Iterator[pa.Table]:
+def around(
+    listing: Iterable[pa.RecordBatch], *, without: Span | None = None, keys: Keys | None = None
+) -> Iterator[pa.Table]:
     """The same without places; but for the days of the span."""
     for file in parts_of(listing):
         if without is None or file.partition is None or not without.start <= file.partition <= without.end:
-            yield _visits(file, for_identity=True)
+            yield _visits(file, for_identity=True, keys=keys)
 
 
 def numbers_held(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -86,18 +96,19 @@ def of_open(visits: pa.Table, *, claimed_count: bool) -> Iterator[pa.Table]:
     yield _starts(claimed.drop_columns([*PLACE, *GIVEN]), claimed["device"], by_device=True)
 
 
-def settled_before(listing: Iterable[pa.RecordBatch], *, recent: int) -> Iterator[pa.Table]:
+def settled_before(listing: Iterable[pa.RecordBatch], *, recent: int, keys: Keys | None = None) -> Iterator[pa.Table]:
     """Starts of settled `visits`: all since `recent`, and of those before it the latest of each subscriber."""
-    tables = (read_part(file, ["visit_id", "subscriber_id", "start"]) for file in parts_of(listing))
+    tables = (_held(read_part(file, OF_SETTLED), "subscriber_id", keys) for file in parts_of(listing))
     yield from _recent_and_latest(
         (_history(visits, visits["subscriber_id"], by_device=False) for visits in tables), recent
     )
 
 
-def open_before(listing: Iterable[pa.RecordBatch], *, recent: int, claimed_count: bool) -> Iterator[pa.Table]:
+def open_before(
+    listing: Iterable[pa.RecordBatch], *, recent: int, claimed_count: bool, keys: Keys | None = None
+) -> Iterator[pa.Table]:
     """Starts of open `visits`, which count for their devices, and as in `of_open`; as `settled_before`."""
-    columns = ["visit_id", "device_id", "start", "subscriber_id"]
-    tables = (read_part(file, columns) for file in parts_of(listing))
+    tables = (_held(read_part(file, OF_OPEN), "device_id", keys) for file in parts_of(listing))
     yield from _recent_and_latest(_open_history(tables, claimed_count=claimed_count), recent)
 
 
@@ -110,9 +121,12 @@ def earliest_needed(span: Span) -> int:
     return int(datetime.combine(first, time.min, UTC).timestamp()) * 1_000_000
 
 
-def _visits(file: FilePart, *, placed: bool = False, for_identity: bool = False) -> pa.Table:
-    columns = ["visit_id", "subscriber_id", "start", "runaway", *(_OF_CUT if for_identity else ())]
-    cut = read_part(file, columns, dictionaries=_DICTIONARIES)
+def _visits(
+    file: FilePart, *, placed: bool = False, for_identity: bool = False, by: str = "device_id", keys: Keys | None = None
+) -> pa.Table:
+    cut = read_part(file, DECIDING if for_identity else OF_VISIT, dictionaries=_DICTIONARIES)
+    cut = cut.append_column("row", pa.array(np.arange(cut.num_rows, dtype=np.int32)))
+    cut = _held(cut.filter(pc.is_null(cut["runaway"])), by, keys)
     found = {"visit_id": cut["visit_id"], "subscriber": cut["subscriber_id"], "t": micros(cut["start"])}
     if for_identity:
         found |= {
@@ -124,9 +138,13 @@ def _visits(file: FilePart, *, placed: bool = False, for_identity: bool = False)
             "login_event_id": cut["login_event_id"],
         }
     if placed:
-        row = np.arange(cut.num_rows, dtype=np.int32)
-        found |= {"group": pa.repeat(file.group, len(row)), "file": pa.repeat(file.number, len(row)), "row": row}
-    return pa.table(found).filter(pc.is_null(cut["runaway"]))
+        rows = cut.num_rows
+        found |= {"group": pa.repeat(file.group, rows), "file": pa.repeat(file.number, rows), "row": cut["row"]}
+    return pa.table(found)
+
+
+def _held(visits: pa.Table, by: str, keys: Keys | None) -> pa.Table:
+    return visits.filter(keys.hold(visits[by])) if keys else visits
 
 
 def _starts(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool, counts: bool = True) -> pa.Table:

@@ -79,10 +79,14 @@ def test_the_hash_depends_on_rows_alone(tmp_path):
 
 def test_reports_of_tasks_add_up(tmp_path):
     whole = written(tmp_path, rows((1, DAY, "a"), (2, NEXT, None)))
-    total = Report()
-    total.add(written(tmp_path, rows((2, NEXT, None))))
-    total.add(written(tmp_path, rows((1, DAY, "a"))))
+    one, other = (written(tmp_path, table) for table in (rows((2, NEXT, None)), rows((1, DAY, "a"))))
+    total = Report.total([one, other])
     assert (total.content, total.content.rows, total.outcomes) == (whole.content, 2, Counter(kept=2))
+    marked = Report.total([Report(marked=True), one])
+    marked.add_staying(other)
+    assert (marked.content, marked.outcomes) == (whole.content, Counter(kept=1))  # what stays accounts for nothing
+    one.add_staying(other)
+    assert (one.content, one.outcomes) == (whole.content, Counter(kept=2))
 
 
 def test_texts_as_dictionaries_make_the_same_file(tmp_path):
