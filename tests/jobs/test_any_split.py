@@ -73,11 +73,14 @@ def test_one_late_event_changes_its_days_only(spark, tmp_path):
     before = contents(made)
     [late] = [event("new", "2026-03-03 12:00:00", received="2026-03-04 12:00:00", device="nobody else's")]
     deliver(made, tmp_path / "late", {"events/e.csv": [late]})
-    run_pipeline(daily.PIPELINE, Span(SPAN.end, SPAN.end), made)
+    third = date(2026, 3, 3)
+    entries = run_pipeline(daily.PIPELINE, Span(third, third), made)
     after = contents(made)
     changed = {(name, day) for name in after for day in after[name] if after[name][day] != before[name].get(day)}
-    third = date(2026, 3, 3)
     assert changed == {(table.name, third) for table in (EVENTS, DEVICE_VISITS, VISITS, VISIT_DAYS)}
     # and in that day one visit more, nothing else: contents are sums over rows
     more = {name: after[name][third].rows - before[name][third].rows for name, _ in changed}
     assert more == dict.fromkeys(more, 1)
+    # Of four days of events one is cut again: that of the device that came.
+    [cut] = [entry for entry in entries if entry.job == "cut_visits"]
+    assert cut.outcomes == {"kept": 1, "untouched": sum(day.rows for day in before[EVENTS.name].values())}
