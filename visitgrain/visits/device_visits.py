@@ -1,4 +1,4 @@
-"""Events -> `device_visits`: one shuffle by stream, one vectorised function per partition; see docs/adr/0007."""
+"""Events -> `device_visits`: a shuffle by stream, a vectorised function per partition; see docs/adr/0007."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.keys import Keys
-from visitgrain.arrow.rows import ArrowRows, TableFiles, parts_of, read_part
+from visitgrain.arrow.rows import ArrowRows, Function, TableFiles, parts_of, read_part
 from visitgrain.arrow.shuffle import buckets_of, exchanged, gathered, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
@@ -23,6 +23,8 @@ from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events
 
 EVENTS_PER_TASK = 1_000_000  # of the cutting side: some 800 MB at work
 EVENTS_AT_ONCE = 500_000  # of the reading side
+EVENTS_PER_FILE = 3_000_000  # some 500,000 visits
+FEW = 4  # files of each day that a run may write from as many buckets
 UNTOUCHED = "untouched"
 # What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
 # rules, background outside of visits, in a visit that starts on another day.
@@ -33,13 +35,20 @@ FILTERED = ("excluded", "no_key", "received_late", "background", "outside", UNTO
 def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched: Keys | None = None) -> ArrowRows:
     """`device_visits` that start in the span, and the accounting of every event read.
 
-    The one shuffle of event-sized data. Times the visits need around the span are the reader's matter.
+    The one shuffle of event-sized data, and where buckets are many, one of the visits. Times that the visits need
+    around the span are the reader's matter.
     """
     buckets = buckets_of(events.rows, each=EVENTS_PER_TASK)
     pack = partial(_packed, rules=spec.visit_rules, buckets=buckets, keys=touched)
     by_stream = exchanged(packed_by(events.listing, pack), buckets)
     cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=span.start, last=span.end)
-    return ArrowRows(by_stream, cut, local=True)
+    if buckets <= FEW:
+        return ArrowRows(by_stream, cut, local=True)
+    # Each bucket has a few visits of every day: brought together by day, files are few and large.
+    days = list(span.days())
+    shares = buckets_of(events.rows // len(days), each=EVENTS_PER_FILE)
+    by_day = packed_by(by_stream, partial(_by_day, cut=cut, first=span.start, days=len(days), shares=shares))
+    return ArrowRows(exchanged(by_day, len(days) * shares), _together, local=True)
 
 
 def _packed(
@@ -66,6 +75,26 @@ def _cut(
         events = events.filter(pc.is_null(events[UNTOUCHED])).drop_columns([UNTOUCHED])
     if events.num_rows:
         yield in_parts(with_visit_id(build(events, rules=rules, zone=zone, first=first, last=last)), rules)
+
+
+def _by_day(
+    batches: Iterator[pa.RecordBatch], *, cut: Function, first: date, days: int, shares: int
+) -> Iterator[pa.RecordBatch]:
+    """What `cut` makes, packed by day and, of large days, by visit. Rows without a day are accounts of events."""
+    for visits in cut(batches):
+        day = visits["visit_date"].cast(pa.int32()).fill_null(_ordinal(first)).to_numpy().astype(np.int64)
+        place = (day - _ordinal(first)) * shares + visits["visit_id"].to_numpy() % shares
+        yield from packed([visits.append_column("_place", pa.array(place))], key="_place", buckets=days * shares)
+
+
+def _together(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    visits = unpacked(batches)
+    if visits is not None:
+        yield visits
+
+
+def _ordinal(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
 
 
 def in_parts(visits: pa.Table, rules: VisitRules) -> pa.Table:
