@@ -14,7 +14,7 @@ import pytest
 
 from tests.oracles.coded_events import coded
 from tests.oracles.visit_tables import pick, visits_of
-from tests.property.test_any_split import CATALOGUE, CUT, FIRST, HOUR, MINUTE, PIPELINE, Lake, lake_of
+from tests.property.test_any_split import CATALOGUE, CUT, FIRST, HOUR, MINUTE, PIPELINE, Lake, two_lakes
 from visitgrain.runtime.planning import State
 from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
@@ -92,13 +92,7 @@ EVENTS = stream([HOUR, DAY - 10 * MINUTE, DAY + 10 * MINUTE, DAY + 5 * HOUR, 2 *
 def rows_of(lake: Lake) -> dict[str, list[dict]]:
     return {
         table.name: sorted(
-            (
-                row
-                for (name, _), days in lake.tables.items()
-                if name == table.name
-                for t in days.values()
-                for row in t.to_pylist()
-            ),
+            (row for rows in lake.places(table).values() for row in rows.to_pylist()),
             key=lambda row: row["visit_id"],
         )
         for table in (DEVICE_VISITS, VISITS)
@@ -107,7 +101,7 @@ def rows_of(lake: Lake) -> dict[str, list[dict]]:
 
 @pytest.mark.parametrize("order", [*permutations((1, 2, 3))], ids=str)
 def test_d10_days_run_out_of_order(order: tuple[int, ...]):
-    with lake_of(CATALOGUE) as expected, lake_of(CATALOGUE) as lake:
+    with two_lakes(CATALOGUE) as (expected, lake):
         expected.ingest(EVENTS)
         expected.run(Span(FIRST, day(3).end))
         lake.ingest(EVENTS)
@@ -120,7 +114,7 @@ def test_d10_days_run_out_of_order(order: tuple[int, ...]):
 
 def test_d11_a_missing_day_is_told_and_made_good_when_it_comes():
     late = [event for event in EVENTS if DAY <= event["t"] - MIDNIGHT < 2 * DAY]
-    with lake_of(CATALOGUE) as expected, lake_of(CATALOGUE) as lake:
+    with two_lakes(CATALOGUE) as (expected, lake):
         expected.ingest(EVENTS)
         expected.run(Span(FIRST, day(3).end))
         lake.ingest([event for event in EVENTS if event not in late])

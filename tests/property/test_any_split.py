@@ -6,6 +6,7 @@ The product's planner and array code, with memory in place of Spark and the lake
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -231,6 +232,14 @@ def _by_day(part: str, visits: pa.Table) -> Places:
     return {(part, d): visits.cast(plain).filter(pc.equal(visits["visit_date"], d)).select(names) for d in days}
 
 
+@contextmanager
+def two_lakes(catalogue: Catalogue) -> Iterator[tuple[Lake, Lake]]:
+    """One to run over everything at once, one as it comes; their files are in memory."""
+    KEPT.clear()
+    with patch.object(starts, "read_part", from_memory), patch.object(changes, "read_part", from_memory):
+        yield Lake(catalogue), Lake(catalogue)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Catalogue, list[Event], list[Any]]:
     """Rules, events, and what happens: batches of events that come, once or twice, and days that are run."""
@@ -264,9 +273,7 @@ def test_any_split_gives_the_visits_of_one_run(
     history: tuple[Catalogue, list[Event], list[Any]],
 ) -> None:
     catalogue, events, happens = history
-    KEPT.clear()
-    with patch.object(starts, "read_part", from_memory), patch.object(changes, "read_part", from_memory):
-        whole, lake = Lake(catalogue), Lake(catalogue)
+    with two_lakes(catalogue) as (whole, lake):
         whole.ingest(events)
         whole.run(ALL)
         for step in happens:
