@@ -115,11 +115,11 @@ def of_visits(file: FilePart, asked: Asked) -> pl.DataFrame:
     return visits.select(
         "subscriber_id",
         visits=pl.lit(1, pl.Int8),
-        _gaps=pl.Series(gaps.is_valid()),
+        _gaps=pl.Series(gaps.is_valid()).cast(pl.Int8),
         _gap_us=pl.Series(gaps),
         _last_us=pl.Series(micros(found["start"])),
         **{name: pl.col(source) for name, source in SUMS.items()},
-        **{f"_channel_{name}": pl.col("channel") == name for name in CHANNELS},
+        **{f"_channel_{name}": (pl.col("channel") == name).cast(pl.Int8) for name in CHANNELS},
         **{f"_score_{name}": np.rint(scores[name] * THOUSANDTHS).astype(np.int64) for name in asked.purposes},
     )
 

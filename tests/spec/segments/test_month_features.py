@@ -157,6 +157,14 @@ def test_a_bucket_without_snapshots_orders_or_days_has_all_columns(tmp_path, vis
     assert alone["ordered_businesses"].to_pylist() == [[]]
 
 
+def test_a_task_that_merges_its_rows_goes_with_one_that_does_not(tmp_path, visits):
+    """Three visits of one subscriber are merged before they are sent, three of three subscribers are not."""
+    of_one, of_three = ([{**visits[0], "subscriber_id": who} for who in whose] for whose in ((1, 1, 1), (1, 2, 3)))
+    both = summarised(tmp_path, [(VISITS, of_one, of_visits), (VISITS, of_three, of_visits)])
+    assert sorted(arrow_rows(both, "subscriber_id", "visits")) == [(1, 4), (2, 1), (3, 1)]
+    assert {row["subscriber_id"]: dict(row["channel_visits"])["app"] for row in both.to_pylist()} == {1: 4, 2: 1, 3: 1}
+
+
 def test_declared_columns_and_types(known):
     schema = pa.schema([(column.name, ARROW[column.type]) for column in MONTH_FEATURES.columns])
     assert as_types(known, schema).schema == schema
