@@ -119,7 +119,7 @@ class Lake(Books):
         self.versions.setdefault(table.name, []).append(kept | new)
 
     def run(self, span: Span) -> None:
-        for job, part in steps(PIPELINE, span, self):
+        for job, part in steps(PIPELINE, span, self, self.entries()):
             only = touched(job, part, self, self.book, self.catalogue)
             parts = (job.part,) if job.part else ("settled", "open")
             places = {(name, day) for name in parts for day in part.days()}
@@ -145,15 +145,20 @@ class Lake(Books):
 KEPT: dict[str, tuple[pa.Table, Content]] = {}  # by path: no table is changed, and none gets the id of another
 
 
-def _path(part: str, rows: pa.Table) -> str:
-    """Each table has one; what it begins with tells the part."""
+def _content(rows: pa.Table) -> Content:
+    """Each table is hashed once."""
     if str(id(rows)) not in KEPT:
         KEPT[str(id(rows))] = rows, Content.of(rows)
-    return f"{part}-{KEPT[str(id(rows))][1].name}-{id(rows)}"
+    return KEPT[str(id(rows))][1]
+
+
+def _path(part: str, rows: pa.Table) -> str:
+    """Each table has one; what it begins with tells the part."""
+    return f"{part}-{_content(rows).name}-{id(rows)}"
 
 
 def _same(one: pa.Table | None, other: pa.Table) -> bool:
-    return one is not None and Content.of(one) == Content.of(other)
+    return one is not None and _content(one) == _content(other)
 
 
 def from_memory(file: FilePart, columns: Sequence[str], **_: Any) -> pa.Table:

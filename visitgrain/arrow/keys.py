@@ -42,7 +42,7 @@ class Keys:
 
     @property
     def is_empty(self) -> bool:
-        return not any(self.bits)
+        return self.bits.count(0) == len(self.bits)
 
 
 def power_for(keys: int) -> int:
@@ -52,4 +52,4 @@ def power_for(keys: int) -> int:
 
 def slots_of(values: pa.Array | pa.ChunkedArray, power: int) -> np.ndarray:
     """The slot of each value, of 2**power."""
-    return (mix(hash_values(values).copy()) >> np.uint64(64 - power)).astype(np.int64)
+    return (mix(hash_values(values)) >> np.uint64(64 - power)).astype(np.int64)

@@ -111,8 +111,8 @@ class Attempt:
         for name, output in staged.items():
             self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
         contents.forget(self.job.writes)  # a later day of the span has read what became of the earlier ones
-        own = [read.table for read in self.job.reads if read.table in self.job.writes]
-        self.input_versions |= {table.name: self.lake.version(table) for table in own}
+        own = {read.table.name for read in self.job.reads} & self.written.keys()
+        self.input_versions |= {name: self.written[name].version for name in own}
         self.input_hashes = {str(period.start): contents.hash(self.job, period) for period in self.periods}
 
     def _look_at_inputs(self) -> None:

@@ -91,6 +91,11 @@ class DataFile:
         return part_of(self.path)
 
 
+def is_intact(store: Store, table: Table, file: DataFile) -> bool:
+    """Is the file there, as large as it was written?"""
+    return store.size(f"{table.name}/{file.path}") == file.bytes
+
+
 def part_of(path: str) -> str:
     """What the name of a file begins with."""
     return path.rpartition("/")[2].partition("-")[0]

@@ -111,7 +111,7 @@ class Lake:
 
     def intact(self, table: Table, files: Iterable[delta_log.DataFile]) -> bool:
         """Are they all there, as large as they were written?"""
-        return all(self.store.size(f"{table.name}/{file.path}") == file.bytes for file in files)
+        return all(delta_log.is_intact(self.store, table, file) for file in files)
 
     def rows(self, table: Table, window: Window | None = None, *, part: str | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
@@ -147,18 +147,19 @@ class Lake:
         upon = self.version(table)
         work = [partial(_written, source, writer)]
         if touched and isinstance(rows, ArrowRows) and rows.local:
-            work.append(partial(self._stay, table, replaces, part, touched))
+            work.append(partial(self._stay, table, part, touched))
         found, *staying = side_by_side(work)
         report = Report.total([Report(marked=marked), found])
         for rest in staying:
             report.add_staying(rest)
         return self._checked(Staged(table, report, replaces, upon, part), outcomes)
 
-    def _stay(self, table: Table, replaces: Partitions | None, part: str | None, touched: Touched) -> Report:
+    def _stay(self, table: Table, part: str | None, touched: Touched) -> Report:
         """Rows of keys that are not touched, written again."""
         held = self._snapshot(table, None, optional=True)
-        files = held.only(replaces, part).files if held else ()
-        kept = listed(self.spark, self.path(table), [file for file in files if file.partition in touched.ran])
+        kept = listed(
+            self.spark, self.path(table), held.only(partitions.among(touched.ran), part).files if held else ()
+        )
         function = partial(rows_that_stay, columns=table.column_names, touched=touched)
         return _written(kept.listing, self._writer(table, function, part))
 

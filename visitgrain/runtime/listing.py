@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 
 from pyspark.sql import SparkSession, functions as F
 
@@ -21,21 +22,19 @@ ENOUGH_ROWS = 100_000  # for a task: more partitions are not added to so many
 
 def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFiles:
     """`files` of the table at `root`."""
-    parts: list[FilePart] = []
     tasks: list[list[FilePart]] = [[]]
     filled = 0
     for part, size in _parts(root, files):
         if filled // TASK_BYTES >= len(tasks):
             tasks.append([])
-        parts.append(part)
         tasks[-1].append(part)
         filled += size + FILE_BYTES
     # A row per task, each a partition of its own: neither rows to send from here, nor a shuffle.
     text = "\n".join(json.dumps([asdict(part) for part in of_task], default=str) for of_task in tasks)
     numbers = spark.range(len(tasks), numPartitions=len(tasks))
-    of_task = F.get(F.split(F.lit(text), "\n"), F.col("id").cast("int"))
-    listing = numbers.select(F.inline(F.from_json(of_task, f"array<struct<{LISTING}>>")))
-    return TableFiles(listing, tuple(parts))
+    own = F.get(F.split(F.lit(text), "\n"), F.col("id").cast("int"))
+    listing = numbers.select(F.inline(F.from_json(own, f"array<struct<{LISTING}>>")))
+    return TableFiles(listing, tuple(chain.from_iterable(tasks)))
 
 
 def parts_of_files(root: str, files: Iterable[DataFile]) -> list[FilePart]:

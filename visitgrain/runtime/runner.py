@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from visitgrain.runtime.attempt import Attempt
@@ -16,12 +16,13 @@ from visitgrain.tables.runs import PUBLISHED_RUNS
 
 def run_job(job: Job, span: Span, context: Context) -> list[Entry]:
     """Run `job` for `span`; one ledger entry per table. Raises a VisitgrainError after recording the failure."""
-    return _run([(job, span)], context)
+    return _run([(job, span)], context, _ran_before(context))
 
 
 def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry]:
     """Run what `steps` says, then publish the version of every table of the pipeline. A failure publishes nothing."""
-    entries = _run(steps(pipeline, span, context), context)
+    ran_before = _ran_before(context)
+    entries = _run(steps(pipeline, span, context, ran_before), context, ran_before)
     published = {
         "run_id": context.run_id,
         "pipeline": pipeline.name,
@@ -34,14 +35,14 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry
     return entries
 
 
-def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Job, Span]]:
+def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence[Entry]) -> Iterator[tuple[Job, Span]]:
     """Job by job: the periods of `span`, and all periods that ran before and whose inputs have changed since.
 
     A job of a finer grain than the pipeline's (days of a monthly pipeline) runs for those of its periods only that are
     not current. What is touched shows as the steps before are done: take each step when the one before has ended.
     """
     inputs = Inputs(context.lake.data_files)
-    book = Book(context.ledger.entries(), inputs, catalogue_hash=context.catalogue.hash)
+    book = Book(ran_before, inputs, catalogue_hash=context.catalogue.hash)
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
         pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.due(job)
@@ -55,9 +56,12 @@ def steps(pipeline: Pipeline, span: Span, context: Context) -> Iterator[tuple[Jo
                 pending |= {period for period in book.due(job) if period.start > run.end}
 
 
-def _run(wanted: Iterable[tuple[Job, Span]], context: Context) -> list[Entry]:
-    lake = context.lake  # a lake that cannot be opened fails here, before there is anything to record
-    ran_before = context.ledger.entries()
+def _ran_before(context: Context) -> list[Entry]:
+    _ = context.lake  # a lake that cannot be opened fails here, before there is anything to record
+    return context.ledger.entries()
+
+
+def _run(wanted: Iterable[tuple[Job, Span]], context: Context, ran_before: Sequence[Entry]) -> list[Entry]:
     entries: list[Entry] = []
     try:
         for job, span in wanted:
@@ -68,5 +72,5 @@ def _run(wanted: Iterable[tuple[Job, Span]], context: Context) -> list[Entry]:
                 entries += attempt.entries()
                 context.ledger.write_result(context.run_id, attempt.entries())
     finally:
-        context.ledger.record(lake, entries)
+        context.ledger.record(context.lake, entries)
     return entries

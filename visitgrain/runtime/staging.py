@@ -11,7 +11,7 @@ from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.contract import KEPT, arrow_schema
-from visitgrain.runtime.delta_log import DataFile, part_of
+from visitgrain.runtime.delta_log import DataFile, is_intact, part_of
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
@@ -48,7 +48,7 @@ class Staged:
         """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
         new = by_partition((_place(self.table, file), Content.named(file["path"])) for file in self.report.files)
         old = by_partition(((file.partition, file.part), file.content) for file in held)
-        damaged = {(f.partition, f.part) for f in held if store.size(f"{self.table.name}/{f.path}") != f.bytes}
+        damaged = {(f.partition, f.part) for f in held if not is_intact(store, self.table, f)}
         same = {place for place in new if new[place] == old.get(place)} - damaged
         return Change(
             added=[file for file in self.report.files if _place(self.table, file) not in same],

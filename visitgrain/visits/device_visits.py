@@ -45,10 +45,10 @@ def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched
     if buckets <= FEW:
         return ArrowRows(by_stream, cut, local=True)
     # Each bucket has a few visits of every day: brought together by day, files are few and large.
-    days = list(span.days())
-    shares = buckets_of(events.rows // len(days), each=EVENTS_PER_FILE)
-    by_day = packed_by(by_stream, partial(_by_day, cut=cut, first=span.start, days=len(days), shares=shares))
-    return ArrowRows(exchanged(by_day, len(days) * shares), _together, local=True)
+    days = len(list(span.days()))
+    shares = buckets_of(events.rows // days, each=EVENTS_PER_FILE)
+    by_day = packed_by(by_stream, partial(_by_day, cut=cut, first=span.start, days=days, shares=shares))
+    return ArrowRows(exchanged(by_day, days * shares), _together, local=True)
 
 
 def _packed(
@@ -82,8 +82,8 @@ def _by_day(
 ) -> Iterator[pa.RecordBatch]:
     """What `cut` makes, packed by day and, of large days, by visit. Rows without a day are accounts of events."""
     for visits in cut(batches):
-        day = visits["visit_date"].cast(pa.int32()).fill_null(_ordinal(first)).to_numpy().astype(np.int64)
-        place = (day - _ordinal(first)) * shares + visits["visit_id"].to_numpy() % shares
+        day = (visits["visit_date"].fill_null(first).to_numpy() - np.datetime64(first)).astype(np.int64)
+        place = day * shares + visits["visit_id"].to_numpy() % shares
         yield from packed([visits.append_column("_place", pa.array(place))], key="_place", buckets=days * shares)
 
 
@@ -91,10 +91,6 @@ def _together(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     visits = unpacked(batches)
     if visits is not None:
         yield visits
-
-
-def _ordinal(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
 
 
 def in_parts(visits: pa.Table, rules: VisitRules) -> pa.Table:

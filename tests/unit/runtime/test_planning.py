@@ -46,7 +46,7 @@ class World(Books):
 def run(world: World, pipeline: Pipeline, span: Span) -> list[str]:
     """The steps of a run, each done: `job first-last`. A day's output is the sum of what the job read for it."""
     done = []
-    for job, part in steps(pipeline, span, world):
+    for job, part in steps(pipeline, span, world, world.entries()):
         done.append(f"{job.name} {part.start.day}-{part.end.day}")
         for period in part.periods(job.grain):
             window = job.reads[0].window(period)
