@@ -73,8 +73,8 @@ def prepare(task: Task, millions: float) -> None:
     if not context.lake.has(SUBSCRIBER_MONTH):
         product.load(context, SUBSCRIBER_MONTH, data.snapshot_file(FOLDER, millions))
     if task is SEGMENTS and not (context.lake.has(VISITS) and context.lake.has(VISIT_DAYS)):
-        product.drop(lake(millions), (*product.VISIT_JOBS, product.SPLIT))
-        product.run(context, (*product.VISIT_JOBS, product.SPLIT))
+        product.drop(lake(millions), (*product.VISIT_JOBS, *product.SPLIT_JOBS))
+        product.run(context, (*product.VISIT_JOBS, *product.SPLIT_JOBS))
 
 
 @cache

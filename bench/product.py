@@ -15,6 +15,7 @@ from jobs import (
     build_visits,
     cut_visits,
     fit_cut_points,
+    split_open_visit_days,
     split_visit_days,
     stitch_visits,
     summarise_months,
@@ -29,7 +30,7 @@ from visitgrain.tables import Table
 CORES = 2
 SPAN = Span.month_of(date.fromisoformat(MONTH))
 VISIT_JOBS: tuple[Job, ...] = (cut_visits.JOB, build_visits.JOB, stitch_visits.JOB)
-SPLIT = split_visit_days.JOB
+SPLIT_JOBS: tuple[Job, ...] = (split_visit_days.JOB, split_open_visit_days.JOB)
 SEGMENT_JOBS: tuple[Job, ...] = (
     summarise_months.JOB,
     fit_cut_points.JOB,

@@ -14,7 +14,16 @@ from visitgrain.visits.starts import DECIDING, OF_OPEN, OF_SETTLED
 
 DEVICE = "device_id"
 WINDOW = LOOK_AHEAD_DAYS + 1  # elapsed days touch one local day more; back one more, where a visit began
-around = partial(during, DEVICE_VISITS, before=WINDOW + 1, after=WINDOW, as_files=True, by=DEVICE, columns=DECIDING)
+around = partial(
+    during,
+    DEVICE_VISITS,
+    before=WINDOW + 1,
+    after=WINDOW,
+    as_files=True,
+    by=DEVICE,
+    columns=DECIDING,
+    final="login_time",  # what comes after the login that claims a visit decides nothing about it
+)
 
 JOB = Job(
     name="stitch_visits",

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import hash_rows
 from visitgrain.arrow.keys import Keys, slots_of
 from visitgrain.arrow.rows import FilePart, read_part
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+HERE = 2_000_000  # rows, two columns of each: fewer are read by the driver; a Spark job takes longer to start
 
 
 @dataclass(frozen=True)
@@ -48,12 +57,52 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Owners:
-    """Keys `by` of the rows whose value of `column` is one of `keys`."""
+class NearMidnight:
+    """Keys `by` of the rows up to an instant or from another one on: `time` in microseconds."""
 
     by: str
+    time: str
+    part: FilePart
+    until: int
+    since: int
+
+    @property
+    def rows(self) -> int:
+        return self.part.rows
+
+    def slots(self, power: int) -> Iterator[np.ndarray]:
+        rows = read_part(self.part, [self.by, self.time])
+        t = micros(rows[self.time]).to_numpy()
+        yield slots_of(rows[self.by].filter(pa.array((t <= self.until) | (t >= self.since))).drop_null(), power)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Rows whose value of `column` is one of `keys`; but for those with an earlier instant than `since` in `final`."""
+
     column: str
     keys: Keys
+    final: str | None = None
+    since: int = 0  # microseconds
+
+    @property
+    def columns(self) -> set[str]:
+        return {self.column, *([self.final] if self.final else [])}
+
+    def holds(self, rows: pa.Table) -> pa.Array:
+        held = self.keys.hold(rows[self.column])
+        if self.final is None:
+            return held
+        is_final = pc.less(micros(rows[self.final]), self.since).fill_null(fill_value=False)
+        return pc.and_not(held, is_final.combine_chunks())
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Keys `by` of the rows that one of `ties` holds."""
+
+    by: str
+    ties: tuple[Tie, ...]
     part: FilePart
 
     @property
@@ -61,15 +110,30 @@ class Owners:
         return self.part.rows
 
     def slots(self, power: int) -> Iterator[np.ndarray]:
-        rows = read_part(self.part, [self.by, self.column])
-        yield slots_of(rows[self.by].filter(self.keys.hold(rows[self.column])).drop_null(), power)
+        columns = {self.by}.union(*(tie.columns for tie in self.ties))
+        rows = read_part(self.part, sorted(columns))
+        for tie in self.ties:
+            yield slots_of(rows[self.by].filter(tie.holds(rows)).drop_null(), power)
 
 
-def slots_in(
-    batches: Iterator[pa.RecordBatch], *, units: Sequence[Changed | Owners], power: int
-) -> Iterator[pa.RecordBatch]:
-    """In a worker: the slots of the units whose numbers come, each once, as one binary value."""
-    numbers = [number for batch in batches for number in batch["id"].to_pylist()]
-    found = [np.zeros(0, np.uint32), *(slots for number in numbers for slots in units[number].slots(power))]
-    slots = np.unique(np.concatenate(found)).astype(np.uint32)
-    yield pa.RecordBatch.from_pydict({"slots": pa.array([slots.tobytes()], pa.binary())})
+Unit = Changed | NearMidnight | Owners
+
+
+def keys_in(units: Sequence[Unit], power: int, spark: Callable[[], SparkSession]) -> list[Keys]:
+    """The keys of each unit; many rows are read by Spark."""
+    rows = sum(unit.rows for unit in units)
+    if rows <= HERE:
+        return [Keys.at(unit.slots(power), power) for unit in units]
+    tasks = min(len(units), -(-rows // HERE))
+    numbers = spark().range(len(units), numPartitions=tasks)
+    told = numbers.mapInArrow(partial(slots_in, units=units, power=power), "unit bigint, slots binary").collect()
+    slots = {row["unit"]: np.frombuffer(row["slots"], np.uint32) for row in told}
+    return [Keys.at([slots[number]], power) for number in range(len(units))]
+
+
+def slots_in(batches: Iterator[pa.RecordBatch], *, units: Sequence[Unit], power: int) -> Iterator[pa.RecordBatch]:
+    """In a worker: of each unit whose number comes, the slots, each once, as one binary value."""
+    for number in (number for batch in batches for number in batch["id"].to_pylist()):
+        found = np.concatenate([np.zeros(0, np.uint32), *units[number].slots(power)])
+        slots = np.unique(found).astype(np.uint32).tobytes()
+        yield pa.RecordBatch.from_pydict({"unit": [number], "slots": pa.array([slots], pa.binary())})

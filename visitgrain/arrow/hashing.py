@@ -13,7 +13,8 @@ from visitgrain.arrow.casting import by_code
 ROWS_AT_ONCE = 1 << 15  # keeps the arrays of one step in the processor's cache
 STEP = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio: consecutive columns start far apart
 NULL = np.uint64(0x7FB5D329728EA185)
-BASE = 0x100000001B3  # of the polynomial over the bytes of a text; odd, so that no byte is lost modulo 2**64
+BASE = 0xD1342543DE82EF95  # of the polynomial over the words of a text; odd, so that no bit is lost modulo 2**64
+WORD = 8  # bytes
 
 
 def hash_rows(table: pa.Table) -> np.ndarray:
@@ -23,11 +24,8 @@ def hash_rows(table: pa.Table) -> np.ndarray:
 
 
 def hash_values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """One hash per value. Repeated texts are hashed once."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    coded = column.dictionary_encode()
-    return by_code(coded, _of_columns([coded.dictionary], len(coded.dictionary)), NULL)
+    """One hash per value."""
+    return hash_rows(pa.table({"value": column}))
 
 
 def mix(bits: np.ndarray) -> np.ndarray:
@@ -83,20 +81,40 @@ def _of_fixed_width(column: pa.Array) -> np.ndarray:
 
 
 def _of_text(column: pa.Array) -> np.ndarray:
-    """Sum of byte * BASE**place per text, modulo 2**64, and its length."""
+    """Sum of word * BASE**place per text, modulo 2**64, and its length; the last word is filled with zeros."""
     large = pa.types.is_large_string(column.type)
     offsets = np.frombuffer(column.buffers()[1], np.int64 if large else np.int32)
     offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
     lengths = np.diff(offsets)
     if not lengths.any():
         return lengths.view(np.uint64)
-    data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
-    starts = offsets[:-1] - offsets[0]
-    data *= _powers(int(lengths.max()))[np.arange(len(data)) - np.repeat(starts, lengths)]
-    filled = lengths > 0
-    sums = np.zeros(len(column), np.uint64)
-    sums[filled] = np.add.reduceat(data, starts[filled])
+    data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    if (lengths == lengths[0]).all():  # as ids are
+        sums = _of_words(data.reshape(len(lengths), lengths[0]))
+    else:
+        sums = _of_texts(data, offsets[:-1] - offsets[0], lengths)
     return sums + lengths.view(np.uint64) * STEP
+
+
+def _of_texts(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Texts of several lengths: those with equally many words at once."""
+    sums = np.zeros(len(lengths), np.uint64)
+    words = -(-lengths // WORD)
+    for count in np.unique(words[words > 0]):
+        rows = np.flatnonzero(words == count)
+        places = np.arange(count * WORD)
+        inside = places < lengths[rows, None]
+        sums[rows] = _of_words(data[np.where(inside, starts[rows, None] + places, 0)] * inside)
+    return sums
+
+
+def _of_words(texts: np.ndarray) -> np.ndarray:
+    """Of texts of one length: a row of bytes each."""
+    rows, length = texts.shape
+    words = -(-length // WORD)
+    filled = np.zeros((rows, words * WORD), np.uint8)
+    filled[:, :length] = texts
+    return (filled.view("<u8") * _powers(words)).sum(axis=1, dtype=np.uint64)
 
 
 def _powers(count: int) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Function = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]]
+Hold = Callable[[pa.ChunkedArray], pa.Array]  # per value: is it wanted?
+NOWHERE = 1 << 30  # a part behind the last row group: columns without a row
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,17 @@ def read_part(file: FilePart, columns: Sequence[str], *, dictionaries: Sequence[
     if partition in columns:
         table = table.append_column(partition, pa.repeat(pa.scalar(file.partition, pa.date32()), table.num_rows))
     return table.select(columns)
+
+
+def read_held(
+    file: FilePart, columns: Sequence[str], by: str, hold: Hold, *, dictionaries: Sequence[str] = ()
+) -> tuple[pa.Table, np.ndarray]:
+    """The rows of a part whose value of `by` is held; and per row of the part: is it? Else as `read_part`."""
+    held = hold(read_part(file, [by])[by])
+    which = held.to_numpy(zero_copy_only=False)
+    if not which.any():
+        return read_part(replace(file, part=NOWHERE), columns, dictionaries=dictionaries), which
+    return read_part(file, columns, dictionaries=dictionaries).filter(held), which
 
 
 def _leaves(schema: pq.ParquetSchema) -> list[pq.ColumnSchema]:

@@ -16,7 +16,7 @@ from visitgrain.errors import GateRefused
 from visitgrain.runtime import partitions
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, target_window
-from visitgrain.runtime.lake import Lake, Written, is_wide
+from visitgrain.runtime.lake import Lake, Written
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Book, Inputs
 from visitgrain.runtime.progress import progress
@@ -35,7 +35,7 @@ def inputs_of(job: Job, span: Span, lake: Lake, *, optional: bool = False) -> di
     """What the transform is given, by argument. `optional`: tables that are not there yet are read as empty."""
     opened: dict[str, DataFrame | TableFiles] = {}
     for read in job.reads:
-        open_ = lake.files if read.as_files else lake.read
+        open_ = partial(lake.files, columns=read.columns) if read.as_files else lake.read
         opened[read.argument] = open_(read.table, read.of(span), optional=optional or read.optional, part=read.part)
     return opened
 
@@ -130,7 +130,7 @@ class Attempt:
             rows,
             replaces=partitions.in_window(window or (None, None)),
             outcomes=self.job.outcomes,
-            spread=is_wide(window),
+            spread=partitions.is_wide(window),
             part=self.job.part,
             touched=only,
         )

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from visitgrain.arrow.shuffle import without_long_dictionaries
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.contract import KEPT, OUTCOME, PART, ROWS
 from visitgrain.runtime.statistics import statistics_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 REPORT = pa.schema([("report", pa.string())])
 BUFFER_BYTES = 256 << 20  # rows held back so that files are large
@@ -163,6 +166,12 @@ class FileWriter:
             "dataChange": True,
             "stats": json.dumps(statistics_of(data, self.statistics)),
         }
+
+
+def written_by(source: DataFrame, writer: FileWriter) -> Report:
+    """Has the rows of `source` written by the workers."""
+    reports = source.mapInArrow(writer, "report string").collect()
+    return Report.total(Report.from_json(row["report"]) for row in reports)
 
 
 def _table(batch: pa.RecordBatch) -> pa.Table:

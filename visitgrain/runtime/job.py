@@ -15,6 +15,14 @@ Window = tuple[date | None, date | None]  # first and last value of the partitio
 
 
 @dataclass(frozen=True)
+class Link:
+    """Days of one key are tied only where rows on both sides of a midnight lie `within` of it: instants in `time`."""
+
+    time: str
+    within: Callable[[Any], timedelta]  # of the spec
+
+
+@dataclass(frozen=True)
 class Read:
     """An input: a table and, for a dated one, the part of it that a run for a span needs.
 
@@ -22,7 +30,9 @@ class Read:
     `as_files`: the transform gets `TableFiles`, to read in the workers what is too wide for rows of the JVM.
     `part`: only the files of this part of the table.
     For jobs that are local by a key: `by` is the column by whose values rows are tied to those of the output, None = a
-    change ties them all; `columns` are those that the transform looks at, () = all.
+    change ties them all; `columns` are those that the transform looks at, () = all; `link` says that what is conserved
+    reaches another day only over a midnight, `final` names a column of the output: rows with an instant in it do not
+    depend on rows of days after that.
     """
 
     table: Table
@@ -33,6 +43,8 @@ class Read:
     name: str | None = None  # argument name of the transform; the table's name by default
     by: str | None = None
     columns: tuple[str, ...] = ()
+    link: Link | None = None
+    final: str | None = None
 
     @property
     def argument(self) -> str:
@@ -93,7 +105,8 @@ class Job:
     `part`: the job writes this part of its tables, files of their own; another job writes another part. Rows may also
     say themselves, in the reserved column `_part`, into which part's files they go.
     `local`, of the spec and of which tables are there: the column by whose values the job is local, None where it is
-    not. A run may then be told to compute some keys only, `touched` of the transform: see runtime/touched.py.
+    not. A run may then be told to compute some keys only, `touched` of the transform: see runtime/touched.py. Such a
+    job conserves rows, and each key with rows in the first table has some in what it conserves.
     """
 
     name: str
@@ -116,6 +129,8 @@ class Job:
             raise ValueError(f"job {self.name}: two reads share an argument name; set Read.name")
         if self.conserves is not None and self.conserves not in arguments:
             raise ValueError(f"job {self.name}: conserves {self.conserves!r}, which it does not read")
+        if self.local and self.conserves is None:
+            raise ValueError(f"job {self.name}: local, but conserves nothing; name the read that its rows account for")
         parts = [*((read.table, read.part) for read in self.reads), *((table, self.part) for table in self.writes)]
         for table, part in parts:
             if part is not None and part not in table.parts:
@@ -123,6 +138,16 @@ class Job:
         for table in (*[r.table for r in self.reads], *self.writes):
             if TABLES.get(table.name) is not table:
                 raise ValueError(f"job {self.name}: table {table.name!r} is not declared in visitgrain.tables")
+
+    @property
+    def conserved(self) -> Read:
+        """The read that `conserves` names; there is one."""
+        return next(read for read in self.reads if read.argument == self.conserves)
+
+    @property
+    def reads_itself(self) -> bool:
+        """Is what it wrote for earlier days an input?"""
+        return any(read.table in self.writes and read.part == self.part for read in self.reads)
 
 
 def target_window(table: Table, span: Span) -> Window | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,23 +15,23 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import OUTCOME, ROWS, check_columns, conformed, declared_schema
-from visitgrain.runtime.file_writer import FileWriter, Report
+from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema
+from visitgrain.runtime.file_writer import FileWriter, Report, written_by
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
 from visitgrain.runtime.locks import TableLocks, lock_folder
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.side_by_side import side_by_side
-from visitgrain.runtime.staging import Staged, writer_of
+from visitgrain.runtime.staging import Rewrite, Staged, writer_of
 from visitgrain.runtime.storage import Store
 from visitgrain.runtime.touched import Touched, rows_that_stay
 from visitgrain.tables import Table
 
 DESCRIPTION = "_visitgrain.json"
-FEW_PARTITIONS = 7  # up to here each task may write a file per partition
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Lake:
     def __init__(self, spark: SparkSession, root: str, zone: str, *, lock_wait_s: float = 60.0) -> None:
         self.spark = spark
         self.store = Store(root)
-        self._zone = zone
+        self.zone = zone
+        self._rewritten: dict[Rewrite, Tie] = {}
         self._snapshots: dict[str, delta_log.Snapshot] = {}
         self._locks = TableLocks(lock_folder(self.store), wait_s=lock_wait_s)
         known = self.store.read_json(DESCRIPTION)
@@ -93,14 +95,24 @@ class Lake:
         return self.spark.createDataFrame([], declared_schema(table))
 
     def files(
-        self, table: Table, window: Window | None = None, *, optional: bool = False, part: str | None = None
+        self,
+        table: Table,
+        window: Window | None = None,
+        *,
+        optional: bool = False,
+        part: str | None = None,
+        columns: Sequence[str] = (),
     ) -> TableFiles:
-        """The files of what `read` reads; large ones in parts. Raises what `read` raises."""
+        """The files of what `read` reads; large ones in parts. Raises what `read` raises.
+
+        `columns`: those that will be read, () = all; where they are few, a task is given more files.
+        """
         found = self._snapshot(table, window, optional=optional, part=part)
         if found is None or not found.files:
             return listed(self.spark, self.path(table), ())
         check_columns(_schema(found), table, edge="stored")
-        return listed(self.spark, self.path(table), found.files)
+        share = len(columns or table.columns) / len(table.columns)
+        return listed(self.spark, self.path(table), found.files, share=share)
 
     def data_files(self, table: Table, version: int | None = None) -> Sequence[delta_log.DataFile]:
         """All files of the newest version, or of another one; none when the table does not exist."""
@@ -145,23 +157,22 @@ class Lake:
             source = rows.frame
         marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
         upon = self.version(table)
-        work = [partial(_written, source, writer)]
-        if touched and isinstance(rows, ArrowRows) and rows.local:
-            work.append(partial(self._stay, table, part, touched))
-        found, *staying = side_by_side(work)
+        work = [partial(written_by, source, writer)]
+        local = touched if isinstance(rows, ArrowRows) and rows.local else None
+        left, shared = local.staying(self.data_files(table), part) if local else ((), ())
+        if local and shared:
+            function = partial(rows_that_stay, columns=table.column_names, touched=local)
+            kept = listed(self.spark, self.path(table), shared)
+            work.append(partial(written_by, kept.listing, self._writer(table, function, part)))
+        found, *again = side_by_side(work)
         report = Report.total([Report(marked=marked), found])
-        for rest in staying:
+        for rest in (*again, Report(outcomes=Counter({KEPT: sum(file.rows for file in left)}))):
             report.add_staying(rest)
-        return self._checked(Staged(table, report, replaces, upon, part), outcomes)
+        return self._checked(Staged(table, report, replaces, upon, part, left, local), outcomes)
 
-    def _stay(self, table: Table, part: str | None, touched: Touched) -> Report:
-        """Rows of keys that are not touched, written again."""
-        held = self._snapshot(table, None, optional=True)
-        kept = listed(
-            self.spark, self.path(table), held.only(partitions.among(touched.ran), part).files if held else ()
-        )
-        function = partial(rows_that_stay, columns=table.column_names, touched=touched)
-        return _written(kept.listing, self._writer(table, function, part))
+    def rewritten(self, came: Iterable[delta_log.DataFile], went: Iterable[delta_log.DataFile]) -> Tie | None:
+        """Where this lake itself wrote files in place of others for touched keys: the rows that may have changed."""
+        return self._rewritten.get((_paths(came), _paths(went)))
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
@@ -169,7 +180,7 @@ class Lake:
 
     def commit(self, staged: Staged, *, run_id: str) -> Written:
         """Make the staged rows those of the table. Partitions whose rows are the same as before keep their files."""
-        table, report = staged.table, staged.report
+        table = staged.table
         with self.lock(table):
             version = self._ensure(table, run_id)
             if staged.replaces and version != max(staged.upon, 0):
@@ -181,18 +192,20 @@ class Lake:
                     self.store, table, upon=version, added=change.added, removed=change.removed, run_id=run_id
                 )
                 delta_log.acknowledge(self.store, table, version=version, added=change.added, run_id=run_id)
-        return Written(version, report.content.rows, report.content.hash, staged.outcomes, change.partitions)
+                self._rewritten |= staged.rewritten(change)
+        content = staged.content
+        return Written(version, content.rows, content.hash, staged.outcomes, change.partitions)
 
     def replace(self, table: Table, rows: DataFrame | ArrowRows, *, window: Window | None, run_id: str) -> Written:
         """Make `rows` those of the partitions within `window`; of the whole table when there is no window."""
         replaces = partitions.in_window(window or (None, None))
-        return self.commit(self.stage(table, rows, replaces=replaces, spread=is_wide(window)), run_id=run_id)
+        return self.commit(self.stage(table, rows, replaces=replaces, spread=partitions.is_wide(window)), run_id=run_id)
 
     def replace_days(self, table: Table, rows: DataFrame, days: Sequence[date], *, run_id: str) -> Written:
         """Make `rows` those of exactly these partitions."""
         if not days:
             raise ValueError(f"table {table.name}: no days to replace")
-        spread = len(days) > FEW_PARTITIONS
+        spread = len(days) > partitions.FEW
         return self.commit(self.stage(table, rows, replaces=partitions.among(days), spread=spread), run_id=run_id)
 
     def append(self, table: Table, rows: DataFrame | Sequence[Mapping[str, Any]], *, run_id: str) -> Written:
@@ -236,7 +249,8 @@ class Lake:
 
     def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
         found = self._snapshot(staged.table, None, optional=False)
-        return found.only(staged.replaces, staged.part).files if found and staged.replaces else ()
+        files = found.only(staged.replaces, staged.part).files if found and staged.replaces else ()
+        return [file for file in files if file not in staged.left]
 
     def _snapshot(
         self, table: Table, window: Window | None, *, optional: bool, part: str | None = None
@@ -268,7 +282,7 @@ class Lake:
     def _ensure(self, table: Table, run_id: str) -> int:
         """The version to write upon; creates the table and, with the first one, the lake's description."""
         if not self.store.exists(DESCRIPTION):
-            self.store.write_json(DESCRIPTION, {"zone": self._zone})
+            self.store.write_json(DESCRIPTION, {"zone": self.zone})
         version = delta_log.verified_version(self.store, table)
         if version != delta_log.NO_VERSION:
             return version
@@ -277,15 +291,9 @@ class Lake:
         return 0
 
 
+def _paths(files: Iterable[delta_log.DataFile]) -> frozenset[str]:
+    return frozenset(file.path for file in files)
+
+
 def _schema(found: delta_log.Snapshot) -> StructType:
     return StructType.fromJson(json.loads(found.schema_json))
-
-
-def _written(source: DataFrame, writer: FileWriter) -> Report:
-    reports = source.mapInArrow(writer, "report string").collect()
-    return Report.total(Report.from_json(row["report"]) for row in reports)
-
-
-def is_wide(window: Window | None) -> bool:
-    """Does a write reach over so many partitions that its rows should be brought together by partition first?"""
-    return not (window and window[0] and window[1]) or (window[1] - window[0]).days >= FEW_PARTITIONS

@@ -15,20 +15,20 @@ from visitgrain.runtime.delta_log import DataFile
 TASK_BYTES = 16 << 20  # what one task reads
 PART_BYTES = 64 << 20  # a larger file is read in parts
 # A file costs by itself, to be opened, hashed and written, as much as some bytes or rows more.
-FILE_BYTES, FILE_ROWS = 128 << 10, 3_000
+FILE_BYTES, FILE_ROWS = 512 << 10, 3_000
 GROUP_ROWS = 500_000  # rows of files that one task brings together
 ENOUGH_ROWS = 100_000  # for a task: more partitions are not added to so many
 
 
-def listed(spark: SparkSession, root: str, files: Sequence[DataFile]) -> TableFiles:
-    """`files` of the table at `root`."""
+def listed(spark: SparkSession, root: str, files: Sequence[DataFile], *, share: float = 1.0) -> TableFiles:
+    """`files` of the table at `root`, of whose columns a task reads about a `share`."""
     tasks: list[list[FilePart]] = [[]]
     filled = 0
     for part, size in _parts(root, files):
         if filled // TASK_BYTES >= len(tasks):
             tasks.append([])
         tasks[-1].append(part)
-        filled += size + FILE_BYTES
+        filled += int(size * share) + FILE_BYTES
     # A row per task, each a partition of its own: neither rows to send from here, nor a shuffle.
     text = "\n".join(json.dumps([asdict(part) for part in of_task], default=str) for of_task in tasks)
     numbers = spark.range(len(tasks), numPartitions=len(tasks))

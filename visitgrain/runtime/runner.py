@@ -46,13 +46,12 @@ def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
         pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.due(job)
-        reads_itself = any(read.table in job.writes and read.part == job.part for read in job.reads)
         while pending:
             run = next_run(job, pending)
             yield job, run
             inputs.forget(job.writes)
             pending = {period for period in pending if period.start > run.end}
-            if reads_itself:  # a later period may have read what this run changed
+            if job.reads_itself:  # a later period may have read what this run changed
                 pending |= {period for period in book.due(job) if period.start > run.end}
 
 

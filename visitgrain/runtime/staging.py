@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.content import Content, by_partition
@@ -16,7 +17,11 @@ from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
+from visitgrain.runtime.touched import Touched
 from visitgrain.tables import Table
+
+Place = tuple[date | None, str]  # partition and part
+Rewrite = tuple[frozenset[str], frozenset[str]]  # paths of the files that came, and of those that went
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,18 @@ class Staged:
     replaces: Partitions | None
     upon: int  # version of the table before its rows were computed; -1 = it was not there
     part: str | None = None  # only files of this part are replaced
+    left: tuple[DataFile, ...] = ()  # of the partitions to replace, that stay as they are
+    touched: Touched | None = None  # rows of other keys are those that were there
 
     @property
     def outcomes(self) -> dict[str, int]:
         """Input rows by what became of them ('kept' alone without reserved columns)."""
         return {name: rows for name, rows in sorted(self.report.outcomes.items()) if rows or name == KEPT} or {KEPT: 0}
+
+    @property
+    def content(self) -> Content:
+        """Of all rows of the replaced partitions."""
+        return sum((file.content for file in self.left), self.report.content)
 
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
         """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
@@ -56,6 +68,18 @@ class Staged:
             needless=[file for file in self.report.files if _place(self.table, file) in same],
             partitions=tuple(sorted({value for value, _ in {*new, *old} - same}, key=str)),
         )
+
+    def rewritten(self, change: Change) -> dict[Rewrite, Tie]:
+        """Per touched day and part that was there: which of the rows the change may have made others."""
+        if not self.touched:
+            return {}
+        came = _by_place((_place(self.table, file), file["path"]) for file in change.added)
+        went = _by_place(((file.partition, file.part), file.path) for file in change.removed)
+        return {
+            (came.get(place, frozenset()), went.get(place, frozenset())): tie
+            for place in {*came, *went}
+            if (tie := self.touched.tie(place[0]))
+        }
 
     def check(self, outcomes: Sequence[str]) -> None:
         """Raises GateRefused when the rows may not enter the table. `outcomes`: those declared beside 'kept'."""
@@ -85,8 +109,14 @@ def writer_of(table: Table, root: str, codec: str, function: Function | None, pa
     )
 
 
-def _place(table: Table, file: Mapping[str, Any]) -> tuple[date | None, str]:
-    """Partition and part."""
+def _by_place(paths: Iterable[tuple[Place, str]]) -> dict[Place, frozenset[str]]:
+    found: dict[Place, set[str]] = {}
+    for place, path in paths:
+        found.setdefault(place, set()).add(path)
+    return {place: frozenset(of_place) for place, of_place in found.items()}
+
+
+def _place(table: Table, file: Mapping[str, Any]) -> Place:
     return _value(table, file), part_of(file["path"])
 
 

@@ -1,4 +1,4 @@
-"""What of its output a run has to compute: the keys in rows that changed since the rest was computed.
+"""What of its output a run has to compute: the keys in rows that changed since the rest was computed, day by day.
 
 A job is local by a key (`Job.local`) when each of its rows depends on rows with the same key alone, or with the same
 value of another column that the row has too (`Read.by`). Then a run for touched periods takes from its inputs what
@@ -8,34 +8,32 @@ with other code or another catalogue, or are complete and asked for again: all t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
-from visitgrain.arrow.changes import Changed, Owners, slots_in
-from visitgrain.arrow.keys import Keys, power_for
+from visitgrain.arrow.changes import Tie
+from visitgrain.arrow.keys import Keys, KeysByDay, power_for, union
 from visitgrain.arrow.rows import parts_of, read_part
 from visitgrain.runtime.contract import PART
 from visitgrain.runtime.delta_log import DataFile, part_of
-from visitgrain.runtime.job import Job, Read, hull
-from visitgrain.runtime.ledger import Entry
-from visitgrain.runtime.listing import parts_of_files
-from visitgrain.runtime.partitions import in_window
+from visitgrain.runtime.differences import differences
+from visitgrain.runtime.job import Job, hull
+from visitgrain.runtime.key_search import Changed, KeySearch
 from visitgrain.runtime.planning import Book
 from visitgrain.span import Span
-from visitgrain.tables import Table
 
 if TYPE_CHECKING:
     from visitgrain.runtime.lake import Lake
 
-HERE = 1_000_000  # rows: fewer are read by the driver; a Spark job takes longer to start
+Files = tuple[DataFile, ...]
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,23 @@ class Touched:
     """The keys that a run computes, values of `by`; on the days of `ran` the rows of other keys stay."""
 
     by: str
-    keys: Keys
+    keys: KeysByDay
     ran: frozenset[date]
+
+    def others(self, rows: pa.Table, day: date | None) -> pa.Table:
+        """Of the rows of a day those that stay."""
+        return rows.filter(pc.invert(self.keys.hold(rows[self.by], day)))
+
+    def tie(self, day: date | None) -> Tie | None:
+        """What holds the rows of a day that ran which may now be others."""
+        keys = self.keys.of_day.get(day) if day in self.ran else None
+        return Tie(self.by, keys) if keys else None
+
+    def staying(self, files: Iterable[DataFile], part: str | None) -> tuple[Files, Files]:
+        """Of the days that ran: files that stay as they are, on days without a key; and those of which some rows do."""
+        own = [file for file in files if file.partition in self.ran and part in (None, file.part)]
+        left = tuple(file for file in own if file.partition not in self.keys.of_day)
+        return left, tuple(file for file in own if file.partition in self.keys.of_day)
 
 
 def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched | None:
@@ -58,28 +71,21 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
     own = {table: [file for file in lake.data_files(table) if _is_own(file, job, ran)] for table in job.writes}
     if not since or not all(lake.intact(table, files) for table, files in own.items()):
         return None
-    new = {period.start for period in periods} - ran
-    files = cache(lake.data_files)  # by table and version
-    changed: dict[str, list[Changed]] = {by: []}
     try:
-        for read in job.reads:
-            fresh = new if read.argument == job.conserves else ()
-            for came, went in _differences(read, since, files, fresh):
-                if ((came or went) and read.by is None) or not lake.intact(read.table, went):
-                    return None
-                changed.setdefault(read.by or by, []).extend(_units(read, lake.path(read.table), came, went))
+        found = differences(job, since, {period.start for period in periods} - ran, lake)
     except DeltaError:  # the log does not reach back so far any more
         return None
-    power = power_for(sum(unit.rows for units in changed.values() for unit in units))
-    keys = {column: _keys(units, power, lake) for column, units in changed.items()}
-    owners = [
-        Owners(by, column, of_column, part)
-        for column, of_column in keys.items()
-        if column != by and not of_column.is_empty
-        for table, files in own.items()
-        for part in parts_of_files(lake.path(table), files)
-    ]
-    return Touched(by, keys[by] | _keys(owners, power, lake), ran)
+    if any(each.read.by is None or not lake.intact(each.read.table, each.went) for each in found):
+        return None
+    search = KeySearch(by, lake, power_for(sum(each.changed for each in found)))
+    changed = list(zip(found, search.changed(found), strict=True))
+    keys = _by_day([*_of_conserved(job, changed), *search.owners(job, own[job.writes[0]], changed)], search.power)
+    if job.reads_itself:  # what this run makes of a day is history for its later days
+        keys = _accumulated(keys, [period.start for period in periods])
+    if link := job.conserved.link:
+        near = search.near_midnight(job.conserved, link, spec, hull(map(job.conserved.of, periods)), found)
+        keys = with_linked(keys, _by_day(near, search.power))
+    return Touched(by, KeysByDay.of(keys, search.power), ran)
 
 
 def rows_that_stay(
@@ -87,8 +93,7 @@ def rows_that_stay(
 ) -> Iterator[pa.Table]:
     """In a worker: the rows of files whose key is not touched, for the part of the table that they were in."""
     for file in parts_of(listing):
-        rows = read_part(file, columns, dictionaries=columns)
-        rows = rows.filter(pc.invert(touched.keys.hold(rows[touched.by])))
+        rows = touched.others(read_part(file, columns, dictionaries=columns), file.partition)
         yield rows.append_column(PART, pa.repeat(part_of(file.path), rows.num_rows))
 
 
@@ -96,46 +101,42 @@ def _is_own(file: DataFile, job: Job, days: Collection[date]) -> bool:
     return file.partition in days and job.part in (None, file.part)
 
 
-def _differences(
-    read: Read,
-    since: Mapping[Span, Entry],
-    files: Callable[[Table, int | None], Sequence[DataFile]],
-    new: Collection[date],
-) -> Iterator[tuple[set[DataFile], set[DataFile]]]:
-    """Files that came and went: all of `new` days; and since each version that was read, within what was read of it."""
-    now = {file for file in files(read.table, None) if read.part in (None, file.part)}
-    yield {file for file in now if file.partition in new}, set()
-    of_version: dict[int | None, list[Span]] = {}
-    for period, entry in since.items():
-        of_version.setdefault(entry.input_versions.get(read.table.name), []).append(period)
-    for version, periods in of_version.items():
-        former = files(read.table, version) if version is not None else ()
-        then = {file for file in former if read.part in (None, file.part)}
-        within = in_window(hull(read.of(period) for period in periods))
-        yield (
-            {file for file in now - then if file.partition is None or within(file.partition)},
-            {file for file in then - now if file.partition is None or within(file.partition)},
-        )
+def _of_conserved(job: Job, changed: Changed) -> Iterator[tuple[date, Keys]]:
+    """Days and keys of changed rows that the output accounts for; with a link the days on which they lie."""
+    for each, keys in changed:
+        if each.read is job.conserved:
+            days = each.days if each.read.link is None or each.value is None else (each.value,)
+            yield from ((day, keys) for day in days)
 
 
-def _units(read: Read, root: str, came: Iterable[DataFile], went: Iterable[DataFile]) -> Iterator[Changed]:
-    """A unit per file, but one for all files of a partition value from which some went."""
-    columns = read.columns or tuple(read.table.column_names)
-    gone = {file.partition for file in went}
-    for part in parts_of_files(root, [file for file in came if file.partition not in gone]):
-        yield Changed(str(read.by), columns, (part,), ())
-    for value in gone:
-        of_value = [
-            tuple(parts_of_files(root, [file for file in files if file.partition == value])) for files in (came, went)
-        ]
-        yield Changed(str(read.by), columns, *of_value)
+def _by_day(found: Iterable[tuple[date, Keys]], power: int) -> dict[date, Keys]:
+    sets: dict[date, list[Keys]] = defaultdict(list)
+    for day, keys in found:
+        sets[day].append(keys)
+    return {day: union(of_day, power) for day, of_day in sets.items()}
 
 
-def _keys(units: Sequence[Changed | Owners], power: int, lake: Lake) -> Keys:
-    rows = sum(unit.rows for unit in units)
-    if rows <= HERE:
-        return Keys.at((slots for unit in units for slots in unit.slots(power)), power)
-    tasks = min(len(units), -(-rows // HERE))
-    numbers = lake.spark.range(len(units), numPartitions=tasks)
-    found = numbers.mapInArrow(partial(slots_in, units=units, power=power), "slots binary").collect()
-    return Keys.at((np.frombuffer(row["slots"], np.uint32) for row in found), power)
+def _accumulated(keys: Mapping[date, Keys], days: Iterable[date]) -> dict[date, Keys]:
+    """Per day in order: the keys of this day and of all before it."""
+    found: dict[date, Keys] = {}
+    before: Keys | None = None
+    for day in days:
+        own = keys.get(day)
+        before = before | own if before and own else before or own
+        if before:
+            found[day] = before
+    return found
+
+
+def with_linked(keys: Mapping[date, Keys], near: Mapping[date, Keys]) -> dict[date, Keys]:
+    """`keys`, each also on the days to which a chain of days leads that have it close to the midnights between them.
+
+    `near`: the keys close to the midnights of each day.
+    """
+    found = dict(keys)
+    for days in (sorted(near), sorted(near, reverse=True)):
+        for one, other in pairwise(days):
+            if one in found and abs(other - one).days == 1:
+                more = found[one] & near[one] & near[other]
+                found[other] = found[other] | more if other in found else more
+    return found

@@ -120,6 +120,7 @@ VISIT_DAYS = Table(
     ),
     key=("visit_id", "day"),
     partition="visit_date",
+    parts=PARTS,
 )
 
 QUARANTINED_VISITS = Table(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitgrain.arrow.casting import INSTANT, constant
-from visitgrain.arrow.rows import FilePart, parts_of, read_part
+from visitgrain.arrow.rows import FilePart, parts_of, read_held, read_part
 from visitgrain.arrow.shuffle import unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.score_cards import score_versions
@@ -24,8 +24,8 @@ def runaways(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Rows of `quarantined_visits`."""
     columns = QUARANTINED_VISITS.column_names
     for file in parts_of(listing):
-        visits = read_part(file, [*columns[:-1], "runaway"], dictionaries=["channel", "runaway"])
-        yield visits.rename_columns(columns).filter(pc.is_valid(visits["runaway"]))
+        found, _ = read_held(file, [*columns[:-1], "runaway"], "runaway", pc.is_valid, dictionaries=["channel"])
+        yield found.rename_columns(columns)
 
 
 def days_of(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitgrain.arrow.hashing import hash_rows
-from visitgrain.arrow.keys import Keys
-from visitgrain.arrow.rows import ArrowRows, Function, TableFiles, parts_of, read_part
+from visitgrain.arrow.keys import KeysByDay
+from visitgrain.arrow.rows import ArrowRows, Function, TableFiles, parts_of, read_held, read_part
 from visitgrain.arrow.shuffle import buckets_of, exchanged, gathered, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import VisitRules
@@ -24,6 +24,7 @@ from visitgrain.visits.encoding import columns_of_events, dictionaries_of_events
 EVENTS_PER_TASK = 1_000_000  # of the cutting side: some 800 MB at work
 EVENTS_AT_ONCE = 500_000  # of the reading side
 EVENTS_PER_FILE = 3_000_000  # some 500,000 visits
+MOST_OF_A_DEVICE = 100  # events on a day, of nearly all: only sizes depend on it
 FEW = 4  # files of each day that a run may write from as many buckets
 UNTOUCHED = "untouched"
 # What becomes of events that are in no visit of the span: bots and tests, no collector key, received too late by the
@@ -32,13 +33,14 @@ UNTOUCHED = "untouched"
 FILTERED = ("excluded", "no_key", "received_late", "background", "outside", UNTOUCHED)
 
 
-def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched: Keys | None = None) -> ArrowRows:
+def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched: KeysByDay | None = None) -> ArrowRows:
     """`device_visits` that start in the span, and the accounting of every event read.
 
     The one shuffle of event-sized data, and where buckets are many, one of the visits. Times that the visits need
     around the span are the reader's matter.
     """
-    buckets = buckets_of(events.rows, each=EVENTS_PER_TASK)
+    rows = _rows(events, touched)
+    buckets = buckets_of(rows, each=EVENTS_PER_TASK)
     pack = partial(_packed, rules=spec.visit_rules, buckets=buckets, keys=touched)
     by_stream = exchanged(packed_by(events.listing, pack), buckets)
     cut = partial(_cut, rules=spec.visit_rules, zone=spec.zone, first=span.start, last=span.end)
@@ -46,22 +48,40 @@ def to_device_visits(events: TableFiles, *, spec: Catalogue, span: Span, touched
         return ArrowRows(by_stream, cut, local=True)
     # Each bucket has a few visits of every day: brought together by day, files are few and large.
     days = len(list(span.days()))
-    shares = buckets_of(events.rows // days, each=EVENTS_PER_FILE)
+    shares = buckets_of(rows // days, each=EVENTS_PER_FILE)
     by_day = packed_by(by_stream, partial(_by_day, cut=cut, first=span.start, days=days, shares=shares))
     return ArrowRows(exchanged(by_day, days * shares), _together, local=True)
 
 
+def _rows(events: TableFiles, touched: KeysByDay | None) -> int:
+    """About how many events are cut, at most."""
+    if touched is None:
+        return events.rows
+    keys = {day: touched.count(day) for day in {file.partition for file in events.files}}
+    return sum(min(file.rows, MOST_OF_A_DEVICE * keys[file.partition]) for file in events.files)
+
+
 def _packed(
-    listing: Iterator[pa.RecordBatch], *, rules: VisitRules, buckets: int, keys: Keys | None
+    listing: Iterator[pa.RecordBatch], *, rules: VisitRules, buckets: int, keys: KeysByDay | None
 ) -> Iterator[pa.RecordBatch]:
     columns, dictionaries = columns_of_events(rules), dictionaries_of_events()
-    events = (read_part(file, columns, dictionaries=dictionaries) for file in parts_of(listing))
-    for table in gathered(events, rows=EVENTS_AT_ONCE):
-        chosen = table.filter(keys.hold(table["device_id"])) if keys else table
-        yield from packed([to_coded_events(chosen, rules=rules)], key="stream", buckets=buckets)
-        if keys:
-            untouched = pa.table({"stream": [0], UNTOUCHED: [table.num_rows - chosen.num_rows]})
-            yield from packed([untouched], key="stream", buckets=buckets)
+    untouched = 0
+
+    def chosen() -> Iterator[pa.Table]:
+        nonlocal untouched
+        for file in parts_of(listing):
+            if keys is None:
+                yield read_part(file, columns, dictionaries=dictionaries)
+                continue
+            hold = partial(keys.hold, day=file.partition)
+            events, held = read_held(file, columns, "device_id", hold, dictionaries=dictionaries)
+            untouched += len(held) - events.num_rows
+            yield events
+
+    for events in gathered(chosen(), rows=EVENTS_AT_ONCE):
+        yield from packed([to_coded_events(events, rules=rules)], key="stream", buckets=buckets)
+    if keys:
+        yield from packed([pa.table({"stream": [0], UNTOUCHED: [untouched]})], key="stream", buckets=buckets)
 
 
 def _cut(

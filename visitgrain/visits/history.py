@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from visitgrain.arrow.keys import Keys
+from visitgrain.arrow.changes import Owners, Tie, keys_in
+from visitgrain.arrow.keys import Keys, KeysByDay, union
 from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
@@ -36,7 +37,7 @@ def to_settled_visits(
     *,
     spec: Catalogue,
     span: Span,
-    touched: Keys | None = None,
+    touched: KeysByDay | None = None,
 ) -> dict[str, ArrowRows]:
     """Settled rows of `visits` and `quarantined_visits`. `visits`: all earlier settled ones.
 
@@ -46,7 +47,8 @@ def to_settled_visits(
     named = partial(starts.settled_now, keys=touched)
     now = _with_holders([(device_visits.listing, named)], numbers, buckets=buckets, zone=spec.zone)
     of_now = [(frame, partial(_each, tables=tables, make=starts.of_settled)) for frame, tables in now]
-    past = partial(starts.settled_before, recent=starts.earliest_needed(span), keys=touched)
+    ever = touched.ever if touched else None
+    past = partial(starts.settled_before, recent=starts.earliest_needed(span), keys=ever)
     by_subject = _brought([*of_now, (visits.listing, past)], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
 
@@ -62,7 +64,7 @@ def to_open_visits(
     *,
     spec: Catalogue,
     span: Span,
-    touched: Keys | None = None,
+    touched: KeysByDay | None = None,
 ) -> dict[str, ArrowRows]:
     """Open rows of `visits` and `quarantined_visits`, those that a login claims with their subscriber.
 
@@ -71,17 +73,19 @@ def to_open_visits(
     """
     rows = sum(table.rows for table in (device_visits, open_around, settled_around, visits, settled))
     buckets = buckets_of(rows, each=VISITS_PER_TASK)
+    ever = touched.ever if touched else None
     found = [
         (device_visits.listing, partial(starts.open_now, keys=touched)),
-        (open_around.listing, partial(starts.around, without=span, keys=touched)),
-        (settled_around.listing, partial(starts.around, keys=touched)),
+        (open_around.listing, partial(starts.around, without=span, keys=ever)),
+        (settled_around.listing, partial(starts.around, keys=ever)),
     ]
     by_device = _brought(_with_holders(found, numbers, buckets=buckets, zone=spec.zone), key="device", buckets=buckets)
     identity, recent = spec.visit_rules.identity, starts.earliest_needed(span)
     decide = partial(_decided, identity=identity, taken_back=unstitched.files)
-    past = partial(starts.open_before, recent=recent, claimed_count=identity.last_wins, keys=touched)
+    past = partial(starts.open_before, recent=recent, claimed_count=identity.last_wins, keys=ever)
     of_devices = (visits.listing, past)
-    of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent))
+    claimants = _claimants(settled_around, ever) if ever and not numbers.rows else None
+    of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent, keys=claimants))
     by_subject = _brought([(by_device, decide), of_devices, of_subscribers], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec)
 
@@ -89,6 +93,13 @@ def to_open_visits(
 def to_visit_days(visits: TableFiles, *, spec: None = None, span: Span | None = None) -> ArrowRows:
     """`visit_days`: one row per visit and local day it touches."""
     return ArrowRows(visits.listing, days_of)
+
+
+def _claimants(settled_around: TableFiles, devices: Keys) -> Keys:
+    """The subscribers who log in on the devices: nobody else's history is asked for."""
+    tie = Tie("device_id", devices)
+    units = [Owners("subscriber_id", (tie,), file) for file in settled_around.files]
+    return union(keys_in(units, devices.power, lambda: settled_around.listing.sparkSession), devices.power)
 
 
 def _completed(by_subject: DataFrame, device_visits: TableFiles, spec: Catalogue) -> dict[str, ArrowRows]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from visitgrain.arrow.casting import micros
 from visitgrain.arrow.hashing import hash_values, mix
-from visitgrain.arrow.keys import Keys
-from visitgrain.arrow.rows import FilePart, parts_of, read_part
+from visitgrain.arrow.keys import Keys, KeysByDay
+from visitgrain.arrow.rows import FilePart, parts_of, read_held, read_part
 from visitgrain.span import Span
 from visitgrain.tables.vocabulary import CHANNELS
 from visitgrain.visits.encoding import code
@@ -32,19 +32,19 @@ OF_SETTLED = ("visit_id", "subscriber_id", "start")
 _DICTIONARIES = ["channel", "last_event_type"]
 
 
-def settled_now(listing: Iterable[pa.RecordBatch], *, keys: Keys | None = None) -> Iterator[pa.Table]:
-    """Settled `device_visits` with their places: visit_id, subscriber and start `t`; of the subscribers `keys`, if any.
+def settled_now(listing: Iterable[pa.RecordBatch], *, keys: KeysByDay | None = None) -> Iterator[pa.Table]:
+    """Settled `device_visits` with their places: visit_id, subscriber and start `t`. Runaway ones are nobody's.
 
-    Runaway ones are nobody's.
+    With `keys`, those of its subscribers; without a place where the subscriber is of another day's keys only.
     """
     for file in parts_of(listing):
-        yield _visits(file, placed=True, by="subscriber_id", keys=keys)
+        yield _placed(*_visits(file, OF_VISIT, "subscriber_id", keys.ever if keys else None), file, keys)
 
 
-def open_now(listing: Iterable[pa.RecordBatch], *, keys: Keys | None = None) -> Iterator[pa.Table]:
-    """Open `device_visits` with their places, in the columns that `identity` takes; of the devices `keys`, if any."""
+def open_now(listing: Iterable[pa.RecordBatch], *, keys: KeysByDay | None = None) -> Iterator[pa.Table]:
+    """Open `device_visits` in the columns that `identity` takes, with their places; as `settled_now`, by device."""
     for file in parts_of(listing):
-        yield _visits(file, placed=True, for_identity=True, keys=keys)
+        yield _placed(*_visits(file, DECIDING, "device_id", keys.ever if keys else None), file, keys)
 
 
 def around(
@@ -53,7 +53,8 @@ def around(
     """The same without places; but for the days of the span."""
     for file in parts_of(listing):
         if without is None or file.partition is None or not without.start <= file.partition <= without.end:
-            yield _visits(file, for_identity=True, keys=keys)
+            visits, _ = _visits(file, DECIDING, "device_id", keys)
+            yield visits.drop_columns(["row"])
 
 
 def numbers_held(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -83,22 +84,25 @@ def of_settled(visits: pa.Table) -> pa.Table:
 
 
 def of_open(visits: pa.Table, *, claimed_count: bool) -> Iterator[pa.Table]:
-    """Starts of those of the stitched visits that have a place.
+    """Starts of the stitched visits that are the span's.
 
     A claimed visit looks at the history of its subscriber, in which it counts only if `claimed_count`; it counts in
-    that of its device, where it was anonymous.
+    that of its device, where it was anonymous. So does a visit without a place.
     """
-    visits = visits.filter(pc.is_valid(visits["file"]))
+    visits = visits.filter(pc.is_valid(visits["row"]))
     is_claimed = pc.is_valid(visits["method"])
-    claimed, anonymous = visits.filter(is_claimed), visits.filter(pc.invert(is_claimed))
+    is_placed = pc.is_valid(visits["file"])
+    anonymous = visits.filter(pc.and_not(is_placed, is_claimed))
+    claimed = visits.filter(pc.and_(is_placed, is_claimed))
+    others = visits.filter(pc.or_(is_claimed, pc.invert(is_placed))).drop_columns([*PLACE, *GIVEN])
     yield _starts(anonymous, anonymous["device"], by_device=True)
     yield _starts(claimed, claimed["subscriber"], by_device=False, counts=claimed_count)
-    yield _starts(claimed.drop_columns([*PLACE, *GIVEN]), claimed["device"], by_device=True)
+    yield _starts(others, others["device"], by_device=True)
 
 
 def settled_before(listing: Iterable[pa.RecordBatch], *, recent: int, keys: Keys | None = None) -> Iterator[pa.Table]:
     """Starts of settled `visits`: all since `recent`, and of those before it the latest of each subscriber."""
-    tables = (_held(read_part(file, OF_SETTLED), "subscriber_id", keys) for file in parts_of(listing))
+    tables = (_held(file, OF_SETTLED, "subscriber_id", keys)[0] for file in parts_of(listing))
     yield from _recent_and_latest(
         (_history(visits, visits["subscriber_id"], by_device=False) for visits in tables), recent
     )
@@ -108,7 +112,7 @@ def open_before(
     listing: Iterable[pa.RecordBatch], *, recent: int, claimed_count: bool, keys: Keys | None = None
 ) -> Iterator[pa.Table]:
     """Starts of open `visits`, which count for their devices, and as in `of_open`; as `settled_before`."""
-    tables = (_held(read_part(file, OF_OPEN), "device_id", keys) for file in parts_of(listing))
+    tables = (_held(file, OF_OPEN, "device_id", keys)[0] for file in parts_of(listing))
     yield from _recent_and_latest(_open_history(tables, claimed_count=claimed_count), recent)
 
 
@@ -121,14 +125,13 @@ def earliest_needed(span: Span) -> int:
     return int(datetime.combine(first, time.min, UTC).timestamp()) * 1_000_000
 
 
-def _visits(
-    file: FilePart, *, placed: bool = False, for_identity: bool = False, by: str = "device_id", keys: Keys | None = None
-) -> pa.Table:
-    cut = read_part(file, DECIDING if for_identity else OF_VISIT, dictionaries=_DICTIONARIES)
-    cut = cut.append_column("row", pa.array(np.arange(cut.num_rows, dtype=np.int32)))
-    cut = _held(cut.filter(pc.is_null(cut["runaway"])), by, keys)
+def _visits(file: FilePart, columns: Sequence[str], by: str, keys: Keys | None) -> tuple[pa.Table, pa.ChunkedArray]:
+    """Visits of a file in the columns that `identity` takes, with their rows in it; and their values of `by`."""
+    cut, rows = _held(file, columns, by, keys)
+    cut = cut.append_column("row", pa.array(rows.astype(np.int32)))
+    cut = cut.filter(pc.is_null(cut["runaway"]))
     found = {"visit_id": cut["visit_id"], "subscriber": cut["subscriber_id"], "t": micros(cut["start"])}
-    if for_identity:
+    if "device_id" in columns:
         found |= {
             "device": _device(cut),
             "channel": code(cut["channel"], CHANNELS),
@@ -137,14 +140,24 @@ def _visits(
             "login_t": micros(cut["login_time"]),
             "login_event_id": cut["login_event_id"],
         }
-    if placed:
-        rows = cut.num_rows
-        found |= {"group": pa.repeat(file.group, rows), "file": pa.repeat(file.number, rows), "row": cut["row"]}
-    return pa.table(found)
+    return pa.table({**found, "row": cut["row"]}), cut[by]
 
 
-def _held(visits: pa.Table, by: str, keys: Keys | None) -> pa.Table:
-    return visits.filter(keys.hold(visits[by])) if keys else visits
+def _placed(visits: pa.Table, values: pa.ChunkedArray, file: FilePart, keys: KeysByDay | None) -> pa.Table:
+    """`visits` with their place; null where the day's keys do not hold their `values`."""
+    asked = keys.hold(values, file.partition) if keys else pa.repeat(pa.scalar(True), visits.num_rows)
+    for name, value in (("group", file.group), ("file", file.number)):
+        visits = visits.append_column(name, pc.if_else(asked, value, pa.scalar(None, pa.int64())))
+    return visits
+
+
+def _held(file: FilePart, columns: Sequence[str], by: str, keys: Keys | None) -> tuple[pa.Table, np.ndarray]:
+    """The rows of a file whose value of `by` is one of `keys`, if any are given; and their places in it."""
+    if keys:
+        visits, held = read_held(file, columns, by, keys.hold, dictionaries=_DICTIONARIES)
+        return visits, np.flatnonzero(held)
+    visits = read_part(file, columns, dictionaries=_DICTIONARIES)
+    return visits, np.arange(visits.num_rows)
 
 
 def _starts(visits: pa.Table, subject: pa.ChunkedArray, *, by_device: bool, counts: bool = True) -> pa.Table:

@@ -7,7 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs import build_visits, cut_visits, split_visit_days, stitch_visits, summarise_months
+from jobs import (
+    build_visits,
+    cut_visits,
+    split_open_visit_days,
+    split_visit_days,
+    stitch_visits,
+    summarise_months,
+)
 from pipelines import daily
 from tests.books import Books
 from visitgrain.cli.status import ranges
@@ -19,7 +26,7 @@ from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 
 CUT, SPLIT = cut_visits.JOB, split_visit_days.JOB
-OF_THE_DAY = (build_visits.JOB, stitch_visits.JOB, SPLIT)
+OF_THE_DAY = (build_visits.JOB, stitch_visits.JOB, SPLIT, split_open_visit_days.JOB)
 
 
 def march(first: int, last: int | None = None) -> Span:
@@ -75,6 +82,7 @@ def test_a_first_run_does_what_is_asked(world):
         "build_visits 1-8",
         "stitch_visits 1-8",
         "split_visit_days 1-8",
+        "split_open_visit_days 1-8",
     ]
     assert world.book.state(CUT, march(4)) == State.COMPLETE
     assert world.book.state(CUT, march(9)) == State.MISSING
@@ -87,6 +95,7 @@ def test_the_day_asked_for_runs_again_and_nothing_else(world):
         "build_visits 5-5",
         "stitch_visits 5-5",
         "split_visit_days 5-5",
+        "split_open_visit_days 5-5",
     ]
 
 
@@ -109,7 +118,8 @@ def test_what_comes_out_the_same_touches_nothing_further(world):
     done = run(world, daily.PIPELINE, march(8))
     assert done[:2] == ["cut_visits 1-4", "cut_visits 8-8"]
     assert done[2:5] == ["build_visits 4-4", "build_visits 5-8", "stitch_visits 1-8"]
-    assert done[5:] == ["split_visit_days 4-4", "split_visit_days 8-8"]  # only 4 reads day 2 but not 1
+    split = ["4-4", "8-8"]  # only 4 reads day 2 but not 1
+    assert done[5:] == [f"{name} {days}" for name in ("split_visit_days", "split_open_visit_days") for days in split]
 
 
 def test_days_of_a_failed_run_are_made_good_by_the_next_one(world):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import cut_visits, stitch_visits
+from jobs import build_visits, cut_visits, stitch_visits
 from tests.books import Books
+from visitgrain.arrow.changes import Tie
+from visitgrain.arrow.keys import Keys, slots_of
 from visitgrain.runtime.delta_log import DataFile
 from visitgrain.runtime.touched import touched
 from visitgrain.span import Span
@@ -21,29 +23,39 @@ from visitgrain.tables import TABLES, Table
 from visitgrain.tables.inputs import EVENTS, NUMBERS
 from visitgrain.tables.visiting import DEVICE_VISITS, OPEN, SETTLED, VISITS
 
-CUT, STITCH = cut_visits.JOB, stitch_visits.JOB
+CUT, BUILD, STITCH = cut_visits.JOB, build_visits.JOB, stitch_visits.JOB
 FIRST, SECOND, THIRD = (date(2026, 3, day) for day in (1, 2, 3))
 BOTH = Span(FIRST, SECOND)
 DEVICES = ("a", "b", "c", "d")
 
 
 class Lake(Books):
+    zone = "UTC"
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder, self.versions = folder, {}
         self.catalogue = SimpleNamespace(
-            hash="h", visit_rules=SimpleNamespace(cut="timeout", identity=SimpleNamespace(last_wins=False))
+            hash="h",
+            visit_rules=SimpleNamespace(
+                cut="timeout",
+                timeout_minutes={"app": 30, "web": 10},
+                max_received_after_start_days=None,
+                identity=SimpleNamespace(last_wins=False),
+            ),
         )
         self.missing: set[str] = set()
+        self.rewrites: dict[tuple[frozenset[str], frozenset[str]], Tie] = {}
 
-    def write(self, table: Table, day: date | None, *rows: tuple[str, int], part: str = "part") -> None:
-        """A version more: the rows of this day and part are these, as (device, subscriber)."""
+    def write(self, table: Table, day: date | None, *rows: tuple, part: str = "part") -> None:
+        """A version more: the rows of this day and part are these, as (device, subscriber, time): noon by default."""
         number = sum(map(len, self.versions.values()))
         folder = f"{table.partition}={day}/" if day else ""
         found = {column.name: [None] * len(rows) for column in table.columns if column.name != table.partition}
         found |= {
             "device_id": [row[0] for row in rows],
             "subscriber_id": pa.array([row[1] for row in rows], pa.int64()),
+            **{name: [_at(day, *row[2:]) for row in rows] for name in ("event_time", "login_time") if day},
         }
         file = DataFile(f"{folder}{part}-{len(rows)}-{number:016x}-{number:016x}-x", 1, len(rows), day)
         path = self.folder / table.name / file.path
@@ -67,10 +79,20 @@ class Lake(Books):
     def intact(self, table: Table, files: Iterable[DataFile]) -> bool:
         return not self.missing & {file.path for file in files}
 
-    def touched(self, job, span: Span) -> list[str] | None:
-        """The devices that a run would compute; None = all."""
+    def rewritten(self, came: Iterable[DataFile], went: Iterable[DataFile]) -> Tie | None:
+        return self.rewrites.get((frozenset(f.path for f in came), frozenset(f.path for f in went)))
+
+    def touched(self, job, span: Span, day: date | None = None) -> list[str] | None:
+        """The devices that a run would compute, on this day or at all; None = all."""
         found = touched(job, span, self, self.book, self.catalogue)
-        return None if found is None else [d for d in DEVICES if found.keys.hold(pa.array([d]))[0].as_py()]
+        if found is None:
+            return None
+        held = found.keys.hold(pa.array(DEVICES), day) if day else found.keys.ever.hold(pa.array(DEVICES))
+        return [device for device, is_held in zip(DEVICES, held.to_pylist(), strict=True) if is_held]
+
+
+def _at(day: date, clock: str | None = "12:00") -> datetime | None:
+    return datetime.combine(day, time.fromisoformat(clock), UTC) if clock else None
 
 
 @pytest.fixture
@@ -100,6 +122,25 @@ def test_a_new_day_is_computed_for_its_own_devices(lake):
     lake.record(CUT, Span(FIRST, THIRD))
     lake.write(EVENTS, SECOND, ("b", 2), ("a", 1))
     assert lake.touched(CUT, Span(FIRST, THIRD)) == ["a"]
+
+
+def test_a_device_is_computed_on_the_days_to_which_its_events_lead(lake):
+    near, far = ("b", 2, "23:30"), ("b", 2, "23:29")
+    for last, days in ((near, [FIRST, SECOND]), (far, [SECOND])):
+        lake.write(EVENTS, FIRST, ("a", 1), last)
+        lake.record(CUT, BOTH)
+        lake.write(EVENTS, SECOND, ("b", 2, "00:30"))
+        assert [day for day in BOTH.days() if lake.touched(CUT, BOTH, day)] == days
+        lake.write(EVENTS, SECOND, ("b", 2, "12:00"))
+        lake.record(CUT, BOTH)
+
+
+def test_an_event_that_went_led_to_the_day_before(lake):
+    lake.write(EVENTS, FIRST, ("b", 2, "23:50"))
+    lake.write(EVENTS, SECOND, ("b", 2, "00:10"), ("b", 2, "12:00"))
+    lake.record(CUT, BOTH)
+    lake.write(EVENTS, SECOND, ("b", 2, "12:00"))
+    assert [lake.touched(CUT, BOTH, day) for day in BOTH.days()] == [["b"], ["b"]]
 
 
 def test_changes_since_the_run_of_each_day_count(lake):
@@ -142,7 +183,7 @@ def stitched(lake) -> Lake:
     lake.write(DEVICE_VISITS, FIRST, ("a", None), ("b", None), part=OPEN)
     lake.write(DEVICE_VISITS, FIRST, ("c", 2), part=SETTLED)
     lake.write(VISITS, FIRST, ("c", 2), part=SETTLED)
-    lake.write(VISITS, FIRST, ("a", None), ("b", 2), part=OPEN)
+    lake.write(VISITS, FIRST, ("a", None, None), ("b", 2), part=OPEN)
     lake.record(STITCH, Span(FIRST, FIRST))
     return lake
 
@@ -156,8 +197,36 @@ def test_the_history_of_a_subscriber_touches_the_devices_of_claimed_visits(stitc
 
 def test_later_visits_do_not_touch_the_history_of_earlier_ones(stitched):
     stitched.write(VISITS, SECOND, ("d", 2), part=SETTLED)
-    stitched.write(DEVICE_VISITS, SECOND, ("a", 1), part=SETTLED)
-    assert stitched.touched(STITCH, Span(FIRST, FIRST)) == ["a"]  # a login, for the visit before it
+    stitched.write(DEVICE_VISITS, SECOND, ("a", 1), ("b", 1), part=SETTLED)
+    # A login, for the visit before it; b's belongs to somebody already.
+    assert stitched.touched(STITCH, Span(FIRST, FIRST)) == ["a"]
+
+
+def test_a_login_before_the_one_that_claims_a_visit_decides_about_it(stitched):
+    stitched.write(DEVICE_VISITS, FIRST, ("b", 1), ("c", 2), part=SETTLED)
+    assert stitched.touched(STITCH, Span(FIRST, FIRST)) == ["b"]
+
+
+def test_what_a_run_changes_on_a_day_is_history_for_its_later_days(lake):
+    lake.write(DEVICE_VISITS, SECOND, ("b", 2), part=SETTLED)
+    lake.write(VISITS, FIRST, ("a", 1), ("b", 2), part=SETTLED)
+    lake.write(VISITS, SECOND, ("b", 2), part=SETTLED)
+    lake.record(BUILD, BOTH)
+    lake.write(DEVICE_VISITS, FIRST, ("a", 1), ("b", 2), ("c", 3), part=SETTLED)
+    lake.write(DEVICE_VISITS, SECOND, ("b", 2), ("d", 4), part=SETTLED)
+    found = touched(BUILD, BOTH, lake, lake.book, lake.catalogue)
+    assert found.keys.hold(pa.array([2, 3, 4]), FIRST).to_pylist() == [False, True, False]
+    assert found.keys.hold(pa.array([2, 3, 4]), SECOND).to_pylist() == [False, True, True]
+
+
+def test_of_files_that_the_lake_itself_rewrote_for_some_keys_only_their_rows_count(stitched):
+    """Both rows differ, and it is known that one of the two devices was computed again."""
+    went = frozenset(f.path for f in stitched.data_files(DEVICE_VISITS) if f.part == OPEN)
+    stitched.write(DEVICE_VISITS, FIRST, ("a", 5), ("b", 5), part=OPEN)
+    came = frozenset(f.path for f in stitched.data_files(DEVICE_VISITS) if f.part == OPEN)
+    assert stitched.touched(STITCH, Span(FIRST, FIRST)) == ["a", "b"]  # control
+    stitched.rewrites[came, went] = Tie("device_id", Keys.at([slots_of(pa.array(["b"]), 16)], 16))
+    assert stitched.touched(STITCH, Span(FIRST, FIRST)) == ["b"]
 
 
 def test_a_change_that_ties_all_rows(stitched):
