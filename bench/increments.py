@@ -1,7 +1,8 @@
-"""Daily increments against one full run: `python -m bench.increments [--millions 7]`. Prints; writes no page.
+"""Daily increments against one full run: `python -m bench.increments [--millions 7] [--months 1]`. Prints only.
 
-The events of the made-up month are given to the lake day by day, each followed by a run of the daily pipeline, in one
-warm process. Then the month is run at once, on a lake of its own, and what both wrote is compared.
+The events of the made-up month, and the same again some times, are given to the lake day by day, each followed by a run
+of the daily pipeline, in one warm process. Then all is run at once, on a lake of its own, and what both wrote is
+compared.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from bench import data, product
 from bench.contestants import FOLDER
@@ -28,29 +29,38 @@ from visitgrain.span import Span
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.visiting import VISITS
 
+MONTH = 31  # days
+LATE = timedelta(days=2)
+TENTH = slice(7, 12)  # the days around it
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.increments", description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, default=7.0, help="events of the month")
+    parser.add_argument("--months", type=int, default=1, help=f"of {MONTH} days each")
     parser.add_argument("--late", type=float, default=0.001, help="share of a day's events that come two days late")
     arguments = parser.parse_args()
-    files = data.events_files(FOLDER, arguments.millions)
+    files, late = data.events_files(FOLDER, arguments.millions), arguments.late
     by_day, at_once = (empty_lake(name) for name in ("increments", "at-once"))
+    span = Span(product.SPAN.start, product.SPAN.start + timedelta(days=MONTH * arguments.months - 1))
     seconds: list[float] = []
-    for day in product.SPAN.days():
-        _give(by_day, files, day, late=arguments.late)
+    for day in span.days():
+        append(by_day, of_day(by_day, files, day).where(~is_late(late)))
+        if day - LATE >= span.start:
+            append(by_day, of_day(by_day, files, day - LATE).where(is_late(late)))
         with timed(f"{day}") as took:
             run_pipeline(daily.PIPELINE, Span(day, day), by_day)
         seconds += took
-    _give(by_day, files, None, late=arguments.late)
-    run_pipeline(daily.PIPELINE, Span(product.SPAN.end, product.SPAN.end), by_day)
-    _give(at_once, files, None, late=1.0)
-    with timed("the month at once") as took:
-        run_pipeline(daily.PIPELINE, product.SPAN, at_once)
-    with timed("the month at once, again") as took:
-        run_pipeline(daily.PIPELINE, product.SPAN, at_once)
-    tenth, last = median(seconds[8:11]), median(seconds[-3:])
-    print(f"day 10: {tenth:.1f} s, last days: {last:.1f} s, {last / took[0]:.0%} of the month at once")
+    for day in (span.end - LATE / 2, span.end):
+        append(by_day, of_day(by_day, files, day).where(is_late(late)))
+    run_pipeline(daily.PIPELINE, Span(span.end, span.end), by_day)
+    for month in range(arguments.months):
+        append(at_once, of_month(at_once, files, month))
+    for label in ("all at once", "all at once, again"):
+        with timed(label) as took:
+            run_pipeline(daily.PIPELINE, span, at_once)
+    tenth, last = median(seconds[TENTH]), median(seconds[-5:])
+    print(f"day 10: {tenth:.1f} s, last days: {last:.1f} s, {last / took[0]:.0%} of all at once")
     print(f"visits are {'the same' if _contents(by_day) == _contents(at_once) else 'NOT THE SAME'}")
 
 
@@ -60,14 +70,26 @@ def empty_lake(name: str) -> Context:
     return product.open_lake(folder)
 
 
-def _give(context: Context, files: Path, day: date | None, *, late: float) -> None:
-    """The events of `day`, a share of them two days later; None: all that is left of the share."""
-    events = context.spark.read.parquet(str(files))
-    columns = [F.col(c.name).cast(c.type).alias(c.name) for c in EVENTS.columns]
-    held_back = F.pmod(F.xxhash64("event_id"), F.lit(100_000)) < F.lit(int(late * 100_000))
-    arrives = F.when(held_back, F.date_add("event_date", 2)).otherwise(F.col("event_date"))
-    chosen = arrives == F.lit(day) if day else (arrives > F.lit(product.SPAN.end)) | F.lit(late == 1.0)
-    context.lake.append(EVENTS, events.where(chosen).select(*columns), run_id=context.run_id)
+def of_month(context: Context, files: Path, month: int) -> DataFrame:
+    """The made-up events, as many months later."""
+    events, days = context.spark.read.parquet(str(files)), MONTH * month
+    later = F.make_interval(days=F.lit(days))
+    moved = {name: F.col(name) + later for name in ("event_time", "received_time")}
+    moved |= {"event_date": F.date_add("event_date", days), "event_id": F.concat("event_id", F.lit(f"-{month}"))}
+    return events.select(*(moved.get(c.name, F.col(c.name)).cast(c.type).alias(c.name) for c in EVENTS.columns))
+
+
+def of_day(context: Context, files: Path, day: date) -> DataFrame:
+    month = (day - product.SPAN.start).days // MONTH
+    return of_month(context, files, month).where(F.col("event_date") == F.lit(day))
+
+
+def is_late(share: float) -> Column:
+    return F.pmod(F.xxhash64("event_id"), F.lit(100_000)) < F.lit(int(share * 100_000))
+
+
+def append(context: Context, events: DataFrame) -> None:
+    context.lake.append(EVENTS, events, run_id=context.run_id)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ around = partial(
     as_files=True,
     by=DEVICE,
     columns=DECIDING,
-    final="login_time",  # what comes after the login that claims a visit decides nothing about it
+    final="decided_time",
 )
 
 JOB = Job(

@@ -231,3 +231,28 @@ def test_what_is_out_of_reach_decides_nothing(world: World) -> None:
         for visit in world.visits:
             near = [v for v in world.visits if v["end"] >= visit["t"] - back and v["t"] <= visit["t"] + on]
             assert replace(world, visits=near).decided()[visit["visit_id"]] == whole[visit["visit_id"]]
+
+
+@settings(max_examples=100 * PROPERTY_SCALE, deadline=None, derandomize=True)
+@given(worlds())
+def test_what_begins_after_the_deciding_login_changes_nothing(world: World) -> None:
+    whole = world.decided()
+    for moment in {visit["t"] for visit in world.visits}:
+        early = replace(world, visits=[visit for visit in world.visits if visit["t"] < moment])
+        found = stitched(visits_table(early.visits), world.identity, logins_table(world.taken_back))
+        final = {row["visit_id"] for row in found.to_pylist() if row["decided_t"] and row["decided_t"] < moment}
+        decided = early.decided()
+        assert {visit: decided[visit] for visit in final} == {visit: whole[visit] for visit in final}
+
+
+def test_the_deciding_login_is_the_next_one_whether_it_claims_the_visit_or_not() -> None:
+    world = world_of(Random(7), range(300))
+    identity = world.identity.model_copy(update={"mode": "time_sliced"})
+    rows = stitched(visits_table(world.visits), identity, logins_table(world.taken_back)).to_pylist()
+    logins = [row for row in rows if row["subscriber"] is not None and row["method"] is None]
+    anonymous = [row for row in rows if row not in logins]
+    for row in anonymous:
+        later = [o["login_t"] for o in logins if o["device"] == row["device"] and o["login_t"] >= row["t"]]
+        assert row["decided_t"] == min(later, default=None)
+    kinds = {(row["decided_t"] is None, row["method"]) for row in anonymous}
+    assert kinds == {(True, None), (False, None), (False, "next_login")}

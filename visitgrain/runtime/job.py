@@ -106,7 +106,8 @@ class Job:
     say themselves, in the reserved column `_part`, into which part's files they go.
     `local`, of the spec and of which tables are there: the column by whose values the job is local, None where it is
     not. A run may then be told to compute some keys only, `touched` of the transform: see runtime/touched.py. Such a
-    job conserves rows, and each key with rows in the first table has some in what it conserves.
+    job conserves rows, and each key with rows in the first table has some in what it conserves. Where it reads its own
+    past, it looks only at what comes unchanged from what it conserves.
     """
 
     name: str

@@ -79,9 +79,10 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
         return None
     search = KeySearch(by, lake, power_for(sum(each.changed for each in found)))
     changed = list(zip(found, search.changed(found), strict=True))
-    keys = _by_day([*_of_conserved(job, changed), *search.owners(job, own[job.writes[0]], changed)], search.power)
+    conserved = _by_day(_of_conserved(job, changed), search.power)
     if job.reads_itself:  # what this run makes of a day is history for its later days
-        keys = _accumulated(keys, [period.start for period in periods])
+        conserved = _accumulated(conserved, [period.start for period in periods])
+    keys = _by_day([*conserved.items(), *search.owners(job, own[job.writes[0]], changed)], search.power)
     if link := job.conserved.link:
         near = search.near_midnight(job.conserved, link, spec, hull(map(job.conserved.of, periods)), found)
         keys = with_linked(keys, _by_day(near, search.power))

@@ -87,6 +87,9 @@ VISITS = Table(
         col("stitch_method", "string", METHODS),
         col("login_event_id", "string", "event that named the subscriber; of a later visit where stitched"),
         col("login_time", "timestamp", "when that was: before it nobody knew"),
+        col(
+            "decided_time", "timestamp", "next login on the device: what comes later changes nothing; null = undecided"
+        ),
         col("stitch_rule", "string", "identity rule and version of the visit rules; null = anonymous"),
         *_TIME,
         *_COUNTS,

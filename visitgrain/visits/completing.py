@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitgrain.arrow.casting import INSTANT, constant
+from visitgrain.arrow.keys import KeysByDay
 from visitgrain.arrow.rows import FilePart, parts_of, read_held, read_part
 from visitgrain.arrow.shuffle import unpacked
 from visitgrain.catalogue.catalogue import Catalogue
@@ -20,12 +21,16 @@ _IDS = ("device_id", "login_event_id")
 _NAMES = [c.name for c in DEVICE_VISITS.columns if c.type == "string" and c.name not in _IDS]  # few distinct texts each
 
 
-def runaways(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Rows of `quarantined_visits`."""
+def runaways(
+    listing: Iterable[pa.RecordBatch], *, by: str = "device_id", keys: KeysByDay | None = None
+) -> Iterator[pa.Table]:
+    """Rows of `quarantined_visits`; with `keys`, those whose value of `by` is one of the day's."""
     columns = QUARANTINED_VISITS.column_names
     for file in parts_of(listing):
-        found, _ = read_held(file, [*columns[:-1], "runaway"], "runaway", pc.is_valid, dictionaries=["channel"])
-        yield found.rename_columns(columns)
+        if keys is None or file.partition in keys.of_day:
+            found, _ = read_held(file, [*columns[:-1], "runaway"], "runaway", pc.is_valid, dictionaries=["channel"])
+            found = found.rename_columns(columns)
+            yield found.filter(keys.hold(found[by], file.partition)) if keys else found
 
 
 def days_of(listing: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -76,6 +81,7 @@ def completed(visits: pa.Table, history: pa.Table, spec: Catalogue) -> pa.Table:
         "stitch_method": pc.coalesce(history["method"], visits["stitch_method"].cast(pa.string())).dictionary_encode(),
         "login_event_id": pc.coalesce(history["login_event_id"], visits["login_event_id"]),
         "login_time": pc.coalesce(history["login_t"].cast(INSTANT), visits["login_time"]),
+        "decided_time": _decided(visits, history, last_wins=rules.identity.last_wins),
         "stitch_rule": pc.if_else(known, f"{rules.identity.mode}/{rules.version}", None).dictionary_encode(),
         "is_first_visit": history["is_first"],
         "gap_days": pc.divide(pc.subtract(history["t"], history["former"]).cast(pa.float64()), float(DAY_US)),
@@ -84,3 +90,10 @@ def completed(visits: pa.Table, history: pa.Table, spec: Catalogue) -> pa.Table:
         "score_versions": constant(score_versions(spec.score_cards), rows),
     }
     return pa.table({name: computed[name] if name in computed else visits[name] for name in VISITS.column_names})
+
+
+def _decided(visits: pa.Table, history: pa.Table, *, last_wins: bool) -> pa.Array | pa.ChunkedArray:
+    """Where the last login wins, no visit is ever decided."""
+    if last_wins:
+        return pa.nulls(history.num_rows, INSTANT)
+    return pc.coalesce(history["decided_t"].cast(INSTANT), visits["login_time"])

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 
 from visitgrain.arrow.changes import Owners, Tie, keys_in
 from visitgrain.arrow.keys import Keys, KeysByDay, union
-from visitgrain.arrow.rows import ArrowRows, FilePart, TableFiles
+from visitgrain.arrow.rows import ArrowRows, FilePart, Function, TableFiles
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.visit_rules import Identity
@@ -50,7 +50,7 @@ def to_settled_visits(
     ever = touched.ever if touched else None
     past = partial(starts.settled_before, recent=starts.earliest_needed(span), keys=ever)
     by_subject = _brought([*of_now, (visits.listing, past)], key="key", buckets=buckets)
-    return _completed(by_subject, device_visits, spec)
+    return _completed(by_subject, device_visits, spec, partial(runaways, by="subscriber_id", keys=touched))
 
 
 def to_open_visits(
@@ -87,7 +87,7 @@ def to_open_visits(
     claimants = _claimants(settled_around, ever) if ever and not numbers.rows else None
     of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent, keys=claimants))
     by_subject = _brought([(by_device, decide), of_devices, of_subscribers], key="key", buckets=buckets)
-    return _completed(by_subject, device_visits, spec)
+    return _completed(by_subject, device_visits, spec, partial(runaways, by="device_id", keys=touched))
 
 
 def to_visit_days(visits: TableFiles, *, spec: None = None, span: Span | None = None) -> ArrowRows:
@@ -102,11 +102,13 @@ def _claimants(settled_around: TableFiles, devices: Keys) -> Keys:
     return union(keys_in(units, devices.power, lambda: settled_around.listing.sparkSession), devices.power)
 
 
-def _completed(by_subject: DataFrame, device_visits: TableFiles, spec: Catalogue) -> dict[str, ArrowRows]:
+def _completed(
+    by_subject: DataFrame, device_visits: TableFiles, spec: Catalogue, quarantined: Function
+) -> dict[str, ArrowRows]:
     by_group = _brought([(by_subject, _histories)], key="group", buckets=device_visits.groups)
     return {
         VISITS.name: ArrowRows(by_group, partial(with_columns, files=device_visits.files, spec=spec), local=True),
-        QUARANTINED_VISITS.name: ArrowRows(device_visits.listing, runaways),
+        QUARANTINED_VISITS.name: ArrowRows(device_visits.listing, quarantined, local=True),
     }
 
 

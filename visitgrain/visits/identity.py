@@ -19,22 +19,26 @@ NEXT_LOGIN, LAST_LOGIN = "next_login", "last_login"
 def stitched(visits: pa.Table, identity: Identity, taken_back: pa.Table) -> pa.Table:
     """`visits` of whole devices, with `method`: how a visit got the subscriber that it does not name itself; else null.
 
-    Such visits have the subscriber, the login and its time of the visit they owe them to. `taken_back` has
-    device and time `t` of logins that nothing is stitched by. The order of rows is not kept.
+    Such visits have the subscriber, the login and its time of the visit they owe them to. `decided_t` of an anonymous
+    visit: the next login on its device, after which nothing changes whose it is. `taken_back` has device and time `t`
+    of logins that nothing is stitched by. The order of rows is not kept.
     """
     rows = pl.DataFrame(pl.from_arrow(visits))
     logins = rows.filter(pl.col("subscriber").is_not_null())
     within = int(identity.within_days * DAY_US)
     if identity.last_wins:
-        return _by_last_login(rows, logins, within=within).to_arrow()
+        decided = pl.lit(None, dtype=pl.Int64).alias("decided_t")
+        return _by_last_login(rows, logins, within=within).with_columns(decided).to_arrow()
     anonymous = rows.filter(pl.col("subscriber").is_null()).select("visit_id", "device", "t").sort("t")
     near = logins.join(anonymous, on="device", how="semi")
-    found = _candidates(anonymous, near, within=within)
+    following = _next_logins(anonymous, near)
+    found = following.filter((pl.col("login_t") - pl.col("t") <= within) & (pl.col("people") == 1))
     found = _without_taken_back(found, pl.DataFrame(pl.from_arrow(taken_back)))
     found = _without_others(found, near)
     found = _without_logouts(found, rows.filter("logout"))
     found = _without_shared(found, near, identity.shared_device)
-    return _given(rows, found, NEXT_LOGIN).to_arrow()
+    decided = following.select("visit_id", decided_t="login_t")
+    return _given(rows, found, NEXT_LOGIN).join(decided, on="visit_id", how="left").to_arrow()
 
 
 def with_holders(visits: pa.Table, numbers: pa.Table, zone: str) -> pa.Table:
@@ -53,18 +57,14 @@ def with_holders(visits: pa.Table, numbers: pa.Table, zone: str) -> pa.Table:
     return rows.with_columns(subscriber=pl.coalesce("holder", "subscriber")).drop("holder").to_arrow()
 
 
-def _candidates(anonymous: pl.DataFrame, logins: pl.DataFrame, *, within: int) -> pl.DataFrame:
-    """The next login on the device, at most `within` microseconds after the start; no two people log in at once."""
+def _next_logins(anonymous: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
+    """The next login on the device of each, and how many `people` log in at that moment; null where there is none."""
     first = logins.sort("visit_id").group_by("device", "login_t", maintain_order=True)
     first = first.agg(pl.col("subscriber", "login_event_id", "end").first(), people=pl.col("subscriber").n_unique())
     first = first.sort("login_t").with_columns(at=pl.col("login_t"))
-    found = anonymous.join_asof(
-        first, left_on="t", right_on="at", by="device", strategy="forward", check_sortedness=False
-    )
-    soon = pl.col("login_t") - pl.col("t") <= within
-    return found.filter(soon & (pl.col("people") == 1)).select(
-        "visit_id", "device", "t", "subscriber", "login_t", "login_event_id", "end"
-    )
+    by = {"left_on": "t", "right_on": "at", "by": "device"}
+    found = anonymous.join_asof(first, **by, strategy="forward", check_sortedness=False)
+    return found.select("visit_id", "device", "t", "subscriber", "login_t", "login_event_id", "end", "people")
 
 
 def _without_taken_back(found: pl.DataFrame, taken_back: pl.DataFrame) -> pl.DataFrame:

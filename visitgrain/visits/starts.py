@@ -22,7 +22,7 @@ FREQUENCY_DAYS = 30
 # Where a visit that is to be written stands in the files of `device_visits`; others have no place.
 PLACE = {"group": pl.Int64, "file": pl.Int64, "row": pl.Int32}
 # What a visit is given by another one's login; null for all others.
-GIVEN = {"method": pl.String, "login_t": pl.Int64, "login_event_id": pl.String}
+GIVEN = {"method": pl.String, "login_t": pl.Int64, "login_event_id": pl.String, "decided_t": pl.Int64}
 NUMBERS = ["number_id", "valid_from", "valid_to", "subscriber_id"]
 # What is looked at: of a visit by itself, to decide whose others are; of the past of devices, of subscribers.
 OF_VISIT = ("visit_id", "subscriber_id", "start", "runaway")

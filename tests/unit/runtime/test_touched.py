@@ -55,7 +55,7 @@ class Lake(Books):
         found |= {
             "device_id": [row[0] for row in rows],
             "subscriber_id": pa.array([row[1] for row in rows], pa.int64()),
-            **{name: [_at(day, *row[2:]) for row in rows] for name in ("event_time", "login_time") if day},
+            **{name: [_at(day, *row[2:]) for row in rows] for name in ("event_time", "decided_time") if day},
         }
         file = DataFile(f"{folder}{part}-{len(rows)}-{number:016x}-{number:016x}-x", 1, len(rows), day)
         path = self.folder / table.name / file.path
