@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import reduce
 from pathlib import Path
 from statistics import median
 
@@ -53,6 +54,7 @@ def main() -> None:
         seconds += took
     for day in (span.end - LATE / 2, span.end):
         append(by_day, of_day(by_day, files, day).where(is_late(late)))
+    append(by_day, of_day(by_day, files, span.end + LATE / 2))  # what its last visits have on the day after
     run_pipeline(daily.PIPELINE, Span(span.end, span.end), by_day)
     for month in range(arguments.months):
         append(at_once, of_month(at_once, files, month))
@@ -80,8 +82,10 @@ def of_month(context: Context, files: Path, month: int) -> DataFrame:
 
 
 def of_day(context: Context, files: Path, day: date) -> DataFrame:
+    """Of all months: some events of one happen on the first day of the next."""
     month = (day - product.SPAN.start).days // MONTH
-    return of_month(context, files, month).where(F.col("event_date") == F.lit(day))
+    near = [of_month(context, files, number) for number in (month, month - 1) if number >= 0]
+    return reduce(DataFrame.unionByName, near).where(F.col("event_date") == F.lit(day))
 
 
 def is_late(share: float) -> Column:

@@ -19,7 +19,7 @@ from tests.oracles.coded_events import table
 from visitgrain.arrow import changes, rows as arrow_rows
 from visitgrain.arrow.casting import INSTANT
 from visitgrain.arrow.changes import Tie
-from visitgrain.arrow.rows import FilePart
+from visitgrain.arrow.rows import FilePart, TableFiles
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
@@ -33,6 +33,7 @@ from visitgrain.visits import starts
 from visitgrain.visits.building import build
 from visitgrain.visits.completing import completed
 from visitgrain.visits.device_visits import in_parts, with_visit_id
+from visitgrain.visits.history import claimants, logins_since
 from visitgrain.visits.identity import stitched
 from visitgrain.visits.recency import with_history
 
@@ -127,8 +128,12 @@ class Lake(Books):
         return {d: found[d] for d in sorted(found) if (first is None or first <= d) and (last is None or d <= last)}
 
     def listing(self, days: dict[date, pa.Table]) -> Iterator[pa.RecordBatch]:
-        for number, (day, rows) in enumerate(days.items()):
-            yield pa.RecordBatch.from_pylist([asdict(FilePart(number, _path("", rows), day, 0, 1, rows.num_rows, 0))])
+        for part in self.parts(days):
+            yield pa.RecordBatch.from_pylist([asdict(part)])
+
+    def parts(self, days: dict[date, pa.Table]) -> tuple[FilePart, ...]:
+        files = enumerate(days.items())
+        return tuple(FilePart(n, _path("", rows), day, 0, 1, rows.num_rows, 0) for n, (day, rows) in files)
 
 
 KEPT: dict[str, tuple[pa.Table, Content]] = {}  # by path: no table is changed, and none gets the id of another
@@ -187,22 +192,23 @@ def settle(lake: Lake, span: Span, only: Touched | None) -> Places:
 def stitch(lake: Lake, span: Span, only: Touched | None) -> Places:
     keys = only.keys if only else None
     ever = keys.ever if keys else None
+    identity = lake.catalogue.visit_rules.identity
     now, open_around, settled_around, past, settled, *_ = (lake.read(read, span) for read in STITCH.reads)
     near = [
         *starts.around(lake.listing(open_around), without=span, keys=ever),
-        *starts.around(lake.listing(settled_around), keys=ever),
+        *starts.around(lake.listing(settled_around), since=logins_since(keys, identity.shared_device), keys=ever),
     ]
     visits = [*starts.open_now(lake.listing(now), keys=keys), *near]
     if not now:
         return {}
-    last_wins = lake.catalogue.visit_rules.identity.last_wins
-    decided = stitched(together(visits), lake.catalogue.visit_rules.identity, starts.logins_taken_back(()))
+    decided = stitched(together(visits), identity, starts.logins_taken_back(()))
     recent = starts.earliest_needed(span)
+    asked = claimants(TableFiles(None, lake.parts(settled_around)), keys) if keys else None
     before = [
-        *starts.open_before(lake.listing(past), recent=recent, claimed_count=last_wins, keys=ever),
-        *starts.settled_before(lake.listing(settled), recent=recent),
+        *starts.open_before(lake.listing(past), recent=recent, claimed_count=identity.last_wins, keys=ever),
+        *starts.settled_before(lake.listing(settled), recent=recent, keys=asked),
     ]
-    return complete(lake, "open", now, [*starts.of_open(decided, claimed_count=last_wins), *before])
+    return complete(lake, "open", now, [*starts.of_open(decided, claimed_count=identity.last_wins), *before])
 
 
 def complete(lake: Lake, part: str, now: dict[date, pa.Table], own: list[pa.Table]) -> Places:

@@ -61,15 +61,19 @@ class Keys:
 
 @dataclass(frozen=True)
 class KeysByDay:
-    """A set of values for each of some days; other days have none. `ever`: those of any day."""
+    """A set of values for each of some days; other days have none.
+
+    `ever`: those of any day; `since`: nothing of the inputs has changed on a day before it.
+    """
 
     of_day: Mapping[date, Keys]
     ever: Keys
+    since: date | None = None
 
     @classmethod
-    def of(cls, of_day: Mapping[date, Keys], power: int) -> KeysByDay:
+    def of(cls, of_day: Mapping[date, Keys], power: int, since: date | None = None) -> KeysByDay:
         found = {day: keys for day, keys in of_day.items() if not keys.is_empty}
-        return cls(found, union(found.values(), power))
+        return cls(found, union(found.values(), power), since)
 
     def hold(self, values: pa.Array | pa.ChunkedArray, day: date | None) -> pa.Array:
         """Per value of rows of this day: is it in the set of the day?"""

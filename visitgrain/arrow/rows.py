@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Function = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Table]]
 Hold = Callable[[pa.ChunkedArray], pa.Array]  # per value: is it wanted?
+NARROW = 4  # columns that are read at once: opening a file again takes longer
 NOWHERE = 1 << 30  # a part behind the last row group: columns without a row
 
 
@@ -94,8 +95,7 @@ def read_part(file: FilePart, columns: Sequence[str], *, dictionaries: Sequence[
     files, path = filesystem(file.path)
     partition = path.rpartition("/")[0].rpartition("/")[2].partition("=")[0] if file.partition else None
     wanted = [name for name in columns if name != partition]
-    metadata = pq.read_metadata(path, filesystem=files)
-    coded = [leaf.path for leaf in _leaves(metadata.schema) if leaf.path.partition(".")[0] in dictionaries]
+    metadata, coded = _coded(path, files, {*dictionaries} & {*columns})
     with pq.ParquetFile(path, filesystem=files, metadata=metadata, read_dictionary=coded) as opened:
         groups = range(file.part, opened.num_row_groups, file.parts)
         table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
@@ -108,11 +108,23 @@ def read_held(
     file: FilePart, columns: Sequence[str], by: str, hold: Hold, *, dictionaries: Sequence[str] = ()
 ) -> tuple[pa.Table, np.ndarray]:
     """The rows of a part whose value of `by` is held; and per row of the part: is it? Else as `read_part`."""
+    if len(columns) <= NARROW:
+        rows = read_part(file, columns, dictionaries=dictionaries)
+        held = hold(rows[by])
+        return rows.filter(held), held.to_numpy(zero_copy_only=False)
     held = hold(read_part(file, [by])[by])
     which = held.to_numpy(zero_copy_only=False)
     if not which.any():
         return read_part(replace(file, part=NOWHERE), columns, dictionaries=dictionaries), which
     return read_part(file, columns, dictionaries=dictionaries).filter(held), which
+
+
+def _coded(path: str, files: FileSystem, names: set[str]) -> tuple[pq.FileMetaData | None, list[str]]:
+    """Paths of the texts in the columns `names`, with the metadata that tells them; looked at only if there are any."""
+    if not names:
+        return None, []
+    metadata = pq.read_metadata(path, filesystem=files)
+    return metadata, [leaf.path for leaf in _leaves(metadata.schema) if leaf.path.partition(".")[0] in names]
 
 
 def _leaves(schema: pq.ParquetSchema) -> list[pq.ColumnSchema]:

@@ -86,7 +86,8 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
     if link := job.conserved.link:
         near = search.near_midnight(job.conserved, link, spec, hull(map(job.conserved.of, periods)), found)
         keys = with_linked(keys, _by_day(near, search.power))
-    return Touched(by, KeysByDay.of(keys, search.power), ran)
+    values = [each.value or date.min for each in found]
+    return Touched(by, KeysByDay.of(keys, search.power, min(values, default=None)), ran)
 
 
 def rows_that_stay(

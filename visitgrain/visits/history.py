@@ -7,7 +7,9 @@ the shuffles; the others go from file to file: docs/adr/0007.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from functools import partial, reduce
+from math import ceil
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +20,7 @@ from visitgrain.arrow.keys import Keys, KeysByDay, union
 from visitgrain.arrow.rows import ArrowRows, FilePart, Function, TableFiles
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.catalogue.catalogue import Catalogue
-from visitgrain.catalogue.visit_rules import Identity
+from visitgrain.catalogue.visit_rules import Identity, SharedDevice
 from visitgrain.span import Span
 from visitgrain.tables.visiting import QUARANTINED_VISITS, VISITS
 from visitgrain.visits import starts
@@ -73,33 +75,46 @@ def to_open_visits(
     """
     rows = sum(table.rows for table in (device_visits, open_around, settled_around, visits, settled))
     buckets = buckets_of(rows, each=VISITS_PER_TASK)
-    ever = touched.ever if touched else None
+    ever, identity = touched.ever if touched else None, spec.visit_rules.identity
     found = [
         (device_visits.listing, partial(starts.open_now, keys=touched)),
         (open_around.listing, partial(starts.around, without=span, keys=ever)),
-        (settled_around.listing, partial(starts.around, keys=ever)),
+        (
+            settled_around.listing,
+            partial(starts.around, since=logins_since(touched, identity.shared_device), keys=ever),
+        ),
     ]
     by_device = _brought(_with_holders(found, numbers, buckets=buckets, zone=spec.zone), key="device", buckets=buckets)
-    identity, recent = spec.visit_rules.identity, starts.earliest_needed(span)
+    recent = starts.earliest_needed(span)
     decide = partial(_decided, identity=identity, taken_back=unstitched.files)
     past = partial(starts.open_before, recent=recent, claimed_count=identity.last_wins, keys=ever)
     of_devices = (visits.listing, past)
-    claimants = _claimants(settled_around, ever) if ever and not numbers.rows else None
-    of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent, keys=claimants))
+    asked = claimants(settled_around, touched) if touched and not numbers.rows else None
+    of_subscribers = (settled.listing, partial(starts.settled_before, recent=recent, keys=asked))
     by_subject = _brought([(by_device, decide), of_devices, of_subscribers], key="key", buckets=buckets)
     return _completed(by_subject, device_visits, spec, partial(runaways, by="device_id", keys=touched))
+
+
+def logins_since(touched: KeysByDay | None, shared: SharedDevice) -> date:
+    """The first day of visits that decide about touched ones: a shared device shows some days before a login.
+
+    A touched visit is decided by a login that is not earlier than the first change; a visit may begin on the day
+    before its login, and so many hours touch one day more.
+    """
+    return _before(touched, ceil(shared.days) + 2)
+
+
+def claimants(settled_around: TableFiles, touched: KeysByDay) -> Keys:
+    """The subscribers who log in on touched devices since anything changed: nobody else's history is asked for."""
+    devices, since = touched.ever, _before(touched, 1)
+    files = [file for file in settled_around.files if (file.partition or date.max) >= since]
+    units = [Owners("subscriber_id", (Tie("device_id", devices),), file) for file in files]
+    return union(keys_in(units, devices.power, lambda: settled_around.listing.sparkSession), devices.power)
 
 
 def to_visit_days(visits: TableFiles, *, spec: None = None, span: Span | None = None) -> ArrowRows:
     """`visit_days`: one row per visit and local day it touches."""
     return ArrowRows(visits.listing, days_of)
-
-
-def _claimants(settled_around: TableFiles, devices: Keys) -> Keys:
-    """The subscribers who log in on the devices: nobody else's history is asked for."""
-    tie = Tie("device_id", devices)
-    units = [Owners("subscriber_id", (tie,), file) for file in settled_around.files]
-    return union(keys_in(units, devices.power, lambda: settled_around.listing.sparkSession), devices.power)
 
 
 def _completed(
@@ -165,3 +180,9 @@ def _histories(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     found = unpacked(batches)
     if found is not None and "file" in found.column_names:
         yield with_history(found)
+
+
+def _before(touched: KeysByDay | None, days: int) -> date:
+    """So many days before anything changed."""
+    since = touched.since if touched else None
+    return since - timedelta(days=days) if since and since > date.min + timedelta(days=days) else date.min

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import polars as pl
@@ -48,11 +48,12 @@ def open_now(listing: Iterable[pa.RecordBatch], *, keys: KeysByDay | None = None
 
 
 def around(
-    listing: Iterable[pa.RecordBatch], *, without: Span | None = None, keys: Keys | None = None
+    listing: Iterable[pa.RecordBatch], *, without: Span | None = None, since: date = date.min, keys: Keys | None = None
 ) -> Iterator[pa.Table]:
-    """The same without places; but for the days of the span."""
+    """The same without places; but for the days of the span, and for those before `since`."""
     for file in parts_of(listing):
-        if without is None or file.partition is None or not without.start <= file.partition <= without.end:
+        day = file.partition or date.max
+        if day >= since and not (without and without.start <= day <= without.end):
             visits, _ = _visits(file, DECIDING, "device_id", keys)
             yield visits.drop_columns(["row"])
 
@@ -185,7 +186,9 @@ def _recent_and_latest(starts: Iterable[pa.Table], recent: int) -> Iterator[pa.T
     latest = []
     for table in starts:
         yield table.filter(pc.greater_equal(table["t"], recent))
-        latest.append(_latest(table.filter(pc.less(table["t"], recent))))
+        before = table.filter(pc.less(table["t"], recent))
+        if before.num_rows:
+            latest.append(_latest(before))
     if latest:
         yield _latest(pa.concat_tables(latest))
 
