@@ -14,7 +14,8 @@ import pytest
 
 from tests.oracles.coded_events import coded
 from tests.oracles.visit_tables import pick, visits_of
-from tests.property.test_any_split import CATALOGUE, CUT, FIRST, HOUR, MINUTE, PIPELINE, Lake, two_lakes
+from tests.property.memory_lake import CUT, PIPELINE, Lake, two_lakes
+from tests.property.test_any_split import CATALOGUE, FIRST, HOUR, MINUTE
 from visitgrain.runtime.planning import State
 from visitgrain.span import Span
 from visitgrain.tables.visiting import DEVICE_VISITS, VISITS
