@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from visitgrain.runtime.job import Job, during
-from visitgrain.tables.visiting import OPEN, VISIT_DAYS, VISITS
-from visitgrain.visits.history import to_visit_days
+from dataclasses import replace
 
-JOB = Job(
+from jobs import split_visit_days
+from visitgrain.runtime.job import during
+from visitgrain.tables.visiting import OPEN, VISITS
+
+JOB = replace(
+    split_visit_days.JOB,
     name="split_open_visit_days",
     summary="Splits visits that a login may claim over midnight, for daily actives.",
-    grain="day",
     reads=(during(VISITS, as_files=True, part=OPEN),),
-    writes=(VISIT_DAYS,),
     part=OPEN,
-    transform=to_visit_days,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.arrow.changes import Tie
+from visitgrain.runtime.delta_log import DataFile, paths_of
 from visitgrain.runtime.job import Job
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Book, Inputs
+from visitgrain.runtime.staging import Rewrite
 from visitgrain.span import Span
 from visitgrain.tables import Table
 
@@ -20,6 +23,7 @@ class Books:
 
     def __init__(self) -> None:
         self.ran: list[Entry] = []
+        self.rewrites: dict[Rewrite, Tie] = {}
         self.lake = self.ledger = self
 
     def data_files(self, table: Table, version: int | None = None) -> list[DataFile]:
@@ -28,6 +32,9 @@ class Books:
     def version(self, table: Table) -> int:
         """Newest version; -1 where the table is not there."""
         return -1
+
+    def rewritten(self, came: Iterable[DataFile], went: Iterable[DataFile]) -> Tie | None:
+        return self.rewrites.get((paths_of(came), paths_of(went)))
 
     def entries(self) -> list[Entry]:
         return self.ran

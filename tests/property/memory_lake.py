@@ -18,11 +18,10 @@ from tests.books import Books
 from tests.oracles.coded_events import table
 from visitgrain.arrow import changes, rows as arrow_rows
 from visitgrain.arrow.casting import INSTANT
-from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import FilePart, TableFiles
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.runtime.content import Content
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.delta_log import DataFile, paths_of
 from visitgrain.runtime.job import Pipeline, Read
 from visitgrain.runtime.runner import steps
 from visitgrain.runtime.touched import Touched, touched
@@ -51,7 +50,6 @@ class Lake(Books):
         self.catalogue = catalogue
         self.events: dict[str, Event] = {}
         self.versions: dict[str, list[Places]] = {}
-        self.rewrites: dict[tuple[frozenset[str], frozenset[str]], Tie] = {}
 
     def places(self, table: Table, version: int | None = None) -> Places:
         versions = self.versions.get(table.name, [{}])
@@ -76,9 +74,6 @@ class Lake(Books):
 
     def intact(self, table: Table, files: Iterable[DataFile]) -> bool:
         return True
-
-    def rewritten(self, came: Iterable[DataFile], went: Iterable[DataFile]) -> Tie | None:
-        return self.rewrites.get((_paths(came), _paths(went)))
 
     def ingest(self, batch: list[Event]) -> None:
         self.events |= {event["event_id"]: event for event in batch}
@@ -115,7 +110,7 @@ class Lake(Books):
             after = set(self.data_files(job.writes[0]))
             for name, day in places if only else ():
                 came, went = (
-                    _paths(f for f in files if (f.part, f.partition) == (name, day))
+                    paths_of(f for f in files if (f.part, f.partition) == (name, day))
                     for files in (after - before, before - after)
                 )
                 if tie := only.tie(day):
@@ -149,10 +144,6 @@ def _content(rows: pa.Table) -> Content:
 def _path(part: str, rows: pa.Table) -> str:
     """Each table has one; what it begins with tells the part."""
     return f"{part}-{_content(rows).name}-{id(rows)}"
-
-
-def _paths(files: Iterable[DataFile]) -> frozenset[str]:
-    return frozenset(file.path for file in files)
 
 
 def _same(one: pa.Table | None, other: pa.Table) -> bool:

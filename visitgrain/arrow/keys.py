@@ -75,14 +75,17 @@ class KeysByDay:
         found = {day: keys for day, keys in of_day.items() if not keys.is_empty}
         return cls(found, union(found.values(), power), since)
 
+    def on(self, day: date | None) -> Keys | None:
+        return self.of_day.get(day) if day else None
+
     def hold(self, values: pa.Array | pa.ChunkedArray, day: date | None) -> pa.Array:
         """Per value of rows of this day: is it in the set of the day?"""
-        keys = self.of_day.get(day) if day else None
+        keys = self.on(day)
         return keys.hold(values) if keys else pa.array(np.zeros(len(values), bool))
 
     def count(self, day: date | None) -> int:
         """How many of the day, at least."""
-        keys = self.of_day.get(day) if day else None
+        keys = self.on(day)
         return int.from_bytes(keys.bits.tobytes(), "little").bit_count() if keys else 0
 
 

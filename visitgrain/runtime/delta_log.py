@@ -10,7 +10,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -91,6 +91,15 @@ class DataFile:
         return part_of(self.path)
 
 
+def of_part(files: Iterable[DataFile], part: str | None) -> list[DataFile]:
+    """Those of this part of the table; None = all."""
+    return [file for file in files if part in (None, file.part)]
+
+
+def paths_of(files: Iterable[DataFile]) -> frozenset[str]:
+    return frozenset(file.path for file in files)
+
+
 def is_intact(store: Store, table: Table, file: DataFile) -> bool:
     """Is the file there, as large as it was written?"""
     return store.size(f"{table.name}/{file.path}") == file.bytes
@@ -120,7 +129,7 @@ class Snapshot:
         With `part` the files of that part.
         """
         kept = [f for f in self.files if within is None or f.partition is None or within(f.partition)]
-        return replace(self, files=tuple(f for f in kept if part in (None, f.part)))
+        return replace(self, files=tuple(of_part(kept, part)))
 
 
 def snapshot(store: Store, table: Table, version: int) -> Snapshot:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from visitgrain.arrow.changes import Changed, Owners, Tie
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.delta_log import DataFile, of_part
 from visitgrain.runtime.job import Job, Read
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.listing import parts_of_files
@@ -56,12 +56,12 @@ def differences(job: Job, since: Mapping[Span, Entry], new: Collection[date], la
     files = cache(lake.data_files)  # by table and version
     found: dict[tuple[Read, date | None, frozenset[DataFile], frozenset[DataFile]], set[date]] = {}
     for read in job.reads:
-        now = {file for file in files(read.table, None) if read.part in (None, file.part)}
+        now = {*of_part(files(read.table, None), read.part)}
         for version, periods in _by_version(read, since).items():
-            former = files(read.table, version) if version is not None else ()
-            then = {file for file in former if read.part in (None, file.part)}
+            then = {*of_part(files(read.table, version), read.part)} if version is not None else set()
+            windows = [(period.start, in_window(read.of(period) or (None, None))) for period in periods]
             for value, came, went in _by_value(now - then, then - now):
-                days = {p.start for p in periods if value is None or in_window(read.of(p) or (None, None))(value)}
+                days = {day for day, within in windows if value is None or within(value)}
                 found.setdefault((read, value, came, went), set()).update(days)
         for day in new if read is job.conserved else ():
             came = frozenset(file for file in now if file.partition == day)

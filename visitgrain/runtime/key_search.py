@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from visitgrain.arrow.changes import NearMidnight, Owners, Tie, Unit, keys_in
 from visitgrain.arrow.keys import Keys, union
 from visitgrain.arrow.rows import FilePart
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.delta_log import DataFile, of_part
 from visitgrain.runtime.differences import Difference
 from visitgrain.runtime.job import Job, Link, Read, Window
 from visitgrain.runtime.listing import parts_of_files
@@ -48,8 +48,9 @@ class KeySearch:
         for each, keys in changed:
             if each.read is not job.conserved and not keys.is_empty:
                 since = self._midnight(each.value) if each.value else 0
+                tie = Tie(str(each.read.by), keys, each.read.final, since)
                 for day in each.days:
-                    ties[day].append(Tie(str(each.read.by), keys, each.read.final, since))
+                    ties[day].append(tie)
         parts = parts_of_files(self.lake.path(job.writes[0]), [file for file in own if file.partition in ties])
         found = self._in([Owners(self.by, tuple(ties[part.partition]), part) for part in parts])
         return [(part.partition, keys) for part, keys in zip(parts, found, strict=True) if part.partition]
@@ -60,10 +61,9 @@ class KeySearch:
         """Days of the window and keys of rows that lie, or lay, as close to their midnights as the link says."""
         inside = in_window(window)
         went = {file for each in found if each.read is read for file in each.went}
-        files = [
-            file for file in {*self.lake.data_files(read.table), *went} if file.partition and inside(file.partition)
-        ]
-        parts = parts_of_files(self.lake.path(read.table), [file for file in files if read.part in (None, file.part)])
+        files = of_part({*self.lake.data_files(read.table), *went}, read.part)
+        near = [file for file in files if file.partition and inside(file.partition)]
+        parts = parts_of_files(self.lake.path(read.table), near)
         margin = link.within(spec) // timedelta(microseconds=1)
         units = [(day, self._near(part, day, link.time, margin)) for part in parts if (day := part.partition)]
         return list(zip([day for day, _ in units], self._in([unit for _, unit in units]), strict=True))
@@ -73,7 +73,7 @@ class KeySearch:
         return NearMidnight(self.by, column, part, until, since)
 
     def _in(self, units: Sequence[Unit]) -> list[Keys]:
-        return keys_in(units, self.power, lambda: self.lake.spark) if units else []
+        return keys_in(units, self.power, lambda: self.lake.spark)
 
     def _midnight(self, day: date) -> int:
         """First instant of the local day, in microseconds."""

@@ -172,7 +172,7 @@ class Lake:
 
     def rewritten(self, came: Iterable[delta_log.DataFile], went: Iterable[delta_log.DataFile]) -> Tie | None:
         """Where this lake itself wrote files in place of others for touched keys: the rows that may have changed."""
-        return self._rewritten.get((_paths(came), _paths(went)))
+        return self._rewritten.get((delta_log.paths_of(came), delta_log.paths_of(went)))
 
     def discard(self, staged: Staged) -> None:
         """Delete the files of a write that will not be committed."""
@@ -289,10 +289,6 @@ class Lake:
         schema = declared_schema(table).json()
         delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
         return 0
-
-
-def _paths(files: Iterable[delta_log.DataFile]) -> frozenset[str]:
-    return frozenset(file.path for file in files)
 
 
 def _schema(found: delta_log.Snapshot) -> StructType:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from visitgrain.runtime.content import by_partition
-from visitgrain.runtime.delta_log import DataFile
+from visitgrain.runtime.delta_log import DataFile, of_part
 from visitgrain.runtime.job import Job, Read, Window
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.span import Span
@@ -55,10 +55,10 @@ class Inputs:
     def _contents(self, read: Read) -> _Contents:
         if read.table.name not in self._tables:
             self._tables[read.table.name] = self._files_of(read.table), {}
-        files, of_part = self._tables[read.table.name]
-        if read.part not in of_part:
-            of_part[read.part] = _Contents.of(file for file in files if read.part in (None, file.part))
-        return of_part[read.part]
+        files, by_part = self._tables[read.table.name]
+        if read.part not in by_part:
+            by_part[read.part] = _Contents.of(of_part(files, read.part))
+        return by_part[read.part]
 
 
 class _Contents:

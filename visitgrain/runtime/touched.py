@@ -23,7 +23,7 @@ from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.keys import Keys, KeysByDay, power_for, union
 from visitgrain.arrow.rows import parts_of, read_part
 from visitgrain.runtime.contract import PART
-from visitgrain.runtime.delta_log import DataFile, part_of
+from visitgrain.runtime.delta_log import DataFile, of_part, part_of
 from visitgrain.runtime.differences import differences
 from visitgrain.runtime.job import Job, hull
 from visitgrain.runtime.key_search import Changed, KeySearch
@@ -50,12 +50,12 @@ class Touched:
 
     def tie(self, day: date | None) -> Tie | None:
         """What holds the rows of a day that ran which may now be others."""
-        keys = self.keys.of_day.get(day) if day in self.ran else None
+        keys = self.keys.on(day) if day in self.ran else None
         return Tie(self.by, keys) if keys else None
 
     def staying(self, files: Iterable[DataFile], part: str | None) -> tuple[Files, Files]:
         """Of the days that ran: files that stay as they are, on days without a key; and those of which some rows do."""
-        own = [file for file in files if file.partition in self.ran and part in (None, file.part)]
+        own = _own(files, part, self.ran)
         left = tuple(file for file in own if file.partition not in self.keys.of_day)
         return left, tuple(file for file in own if file.partition in self.keys.of_day)
 
@@ -68,7 +68,7 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
     periods = span.periods(job.grain)
     since = {period: entry for period in periods if (entry := book.touched_since(job, period))}
     ran = frozenset(period.start for period in since)
-    own = {table: [file for file in lake.data_files(table) if _is_own(file, job, ran)] for table in job.writes}
+    own = {table: _own(lake.data_files(table), job.part, ran) for table in job.writes}
     if not since or not all(lake.intact(table, files) for table, files in own.items()):
         return None
     try:
@@ -81,7 +81,7 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
     changed = list(zip(found, search.changed(found), strict=True))
     conserved = _by_day(_of_conserved(job, changed), search.power)
     if job.reads_itself:  # what this run makes of a day is history for its later days
-        conserved = _accumulated(conserved, [period.start for period in periods])
+        conserved = _accumulated(conserved, [period.start for period in periods], search.power)
     keys = _by_day([*conserved.items(), *search.owners(job, own[job.writes[0]], changed)], search.power)
     if link := job.conserved.link:
         near = search.near_midnight(job.conserved, link, spec, hull(map(job.conserved.of, periods)), found)
@@ -99,8 +99,8 @@ def rows_that_stay(
         yield rows.append_column(PART, pa.repeat(part_of(file.path), rows.num_rows))
 
 
-def _is_own(file: DataFile, job: Job, days: Collection[date]) -> bool:
-    return file.partition in days and job.part in (None, file.part)
+def _own(files: Iterable[DataFile], part: str | None, days: Collection[date]) -> list[DataFile]:
+    return [file for file in of_part(files, part) if file.partition in days]
 
 
 def _of_conserved(job: Job, changed: Changed) -> Iterator[tuple[date, Keys]]:
@@ -118,15 +118,13 @@ def _by_day(found: Iterable[tuple[date, Keys]], power: int) -> dict[date, Keys]:
     return {day: union(of_day, power) for day, of_day in sets.items()}
 
 
-def _accumulated(keys: Mapping[date, Keys], days: Iterable[date]) -> dict[date, Keys]:
+def _accumulated(keys: Mapping[date, Keys], days: Iterable[date], power: int) -> dict[date, Keys]:
     """Per day in order: the keys of this day and of all before it."""
     found: dict[date, Keys] = {}
-    before: Keys | None = None
+    so_far = union((), power)
     for day in days:
-        own = keys.get(day)
-        before = before | own if before and own else before or own
-        if before:
-            found[day] = before
+        so_far = so_far | keys[day] if day in keys else so_far
+        found[day] = so_far
     return found
 
 

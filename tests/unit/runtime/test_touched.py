@@ -45,7 +45,6 @@ class Lake(Books):
             ),
         )
         self.missing: set[str] = set()
-        self.rewrites: dict[tuple[frozenset[str], frozenset[str]], Tie] = {}
 
     def write(self, table: Table, day: date | None, *rows: tuple, part: str = "part") -> None:
         """A version more: the rows of this day and part are these, as (device, subscriber, time): noon by default."""
@@ -78,9 +77,6 @@ class Lake(Books):
 
     def intact(self, table: Table, files: Iterable[DataFile]) -> bool:
         return not self.missing & {file.path for file in files}
-
-    def rewritten(self, came: Iterable[DataFile], went: Iterable[DataFile]) -> Tie | None:
-        return self.rewrites.get((frozenset(f.path for f in came), frozenset(f.path for f in went)))
 
     def touched(self, job, span: Span, day: date | None = None) -> list[str] | None:
         """The devices that a run would compute, on this day or at all; None = all."""
