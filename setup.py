@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["visitgrain", "visitgrain.*", "jobs", "pipelines", "conf"]),
-    package_data={"conf": ["**/*.yaml", "**/*.md"]},
+    package_data={"conf": ["**/*.yaml", "**/*.md"], "visitgrain.tables": ["columns.json"]},
     include_package_data=False,  # only what is named here, wherever the build runs
     entry_points={"console_scripts": ["visitgrain = visitgrain.cli:main"]},
     install_requires=[

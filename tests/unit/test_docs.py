@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from visitgrain.docs import generate
+from visitgrain.catalogue.metric_language import parsed
+from visitgrain.catalogue.metrics import load_metrics
+from visitgrain.catalogue.yaml_file import load
+from visitgrain.cli import docs as command
+from visitgrain.docs import generate, update_columns
 from visitgrain.docs.breaking import breaking_changes
 from visitgrain.docs.contracts import contract
+from visitgrain.docs.formula_text import null_when, text
+from visitgrain.docs.generate import COLUMNS
 from visitgrain.docs.lineage import Lineage
+from visitgrain.docs.metric_pages import metrics_page
 from visitgrain.docs.pages import table_page
+from visitgrain.docs.schemas import schemas
 from visitgrain.errors import GateRefused
 from visitgrain.tables import TABLES, Kind, Table
 from visitgrain.tables.model import col, key
 
+CATALOGUE = Path(__file__).resolve().parents[2] / "conf" / "catalogue"
+SCHEMAS = {name: json.loads(content) for name, content in schemas().items()}
 TABLE = Table(
     name="teas",
     kind=Kind.OUTPUT,
@@ -35,6 +50,25 @@ TABLE = Table(
 
 def changed(*columns, **more) -> Table:
     return TABLE.model_copy(update={"columns": columns or TABLE.columns, **more})
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return load_metrics(CATALOGUE)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with nothing but the catalogue."""
+    shutil.copytree(CATALOGUE, tmp_path / "conf" / "catalogue", ignore=shutil.ignore_patterns("*.json"))
+    (tmp_path / "docs").mkdir()
+    return tmp_path
+
+
+def rows_of(page: str) -> dict[str, list[str]]:
+    """Cells of a row by the id in its second cell."""
+    rows = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in page.splitlines() if line[:1] == "|"]
+    return {row[1].strip("`"): row for row in reversed(rows) if len(row) > 4}
 
 
 def test_a_page_says_what_the_declaration_says():
@@ -107,3 +141,134 @@ def test_an_entry_of_an_older_release_announces_nothing(tmp_path, monkeypatch):
 def test_check_writes_nothing(tmp_path):
     assert len(generate(tmp_path, check=True, jobs=[])) == 2 * len(TABLES) + 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_metrics_names_everything_in_both_languages(catalogue):
+    page = metrics_page(catalogue)
+    rows = rows_of(page)
+    assert (len(catalogue.metrics), len(catalogue.measures)) == (157, 89)
+    for own in (*catalogue.metrics.values(), *catalogue.measures.values()):
+        assert rows[own.id][:4] == [str(own.no), f"`{own.id}`", own.zh, own.en]
+    for family in catalogue.families.values():
+        assert f"### {family.zh} {family.en}\n" in page
+    for name, parameter in catalogue.settings.parameters.items():
+        assert f"| `{name}` | {parameter.value} | {parameter.meaning} |" in page
+    assert "| `CORE` | `query`, `topup`, `sign_in`, `order_submit` |" in page
+    first_screen = page.partition("First screen")[2].partition("\n## ")[0]
+    shown = [line.split(" | ")[2] for line in first_screen.splitlines() if " | `" in line]
+    assert shown == [f"`{name}`" for name in catalogue.settings.first_screen]
+
+
+def test_a_metric_is_told_in_full(catalogue):
+    row = rows_of(metrics_page(catalogue))["active_user_growth"]
+    hashed = catalogue.definition_hash("active_user_growth")
+    assert row[4:9] == ["ratio", "P", "all", "`active_users / prev(active_users) - 1`", "`prev(active_users) == 0`"]
+    assert row[10:] == ["1", "up", f"`{hashed}`", "user operations", "reported by an operator: MAU +60 %"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("visits", []),
+        ("sales / 100", []),
+        ("days / window_days", []),
+        ("a / b", ["b"]),
+        ("a / (window_days * users(b))", ["users(b)"]),
+        ("(a / b) / (c / d) - 1", ["b", "d", "c"]),  # c / d is null where d is 0, and 0 where c is
+        ("a / prev(ratio, 2)", ["prev(n, 2)", "prev(m, 2)", "prev(ratio, 2)"]),
+        ("a / (b - c)", ["b - c"]),
+        ("share(v, 'x')", ["vsum(v)"]),
+        ("quantile(h, 0.5)", ["n_obs(h)"]),
+        ("mean(a / b)", ["users(not is_null(a / b))"]),
+        ("users(a / b > 1)", []),  # of one subscriber: null is false there
+    ],
+)
+def test_what_makes_a_formula_null(formula, expected):
+    formulas = {"ratio": parsed("m2 / n + 1 / m")}
+    assert [text(divisor) for divisor in null_when(parsed(formula), formulas)] == expected
+
+
+def test_trees_are_written_back_as_they_were_read(catalogue):
+    for metric in catalogue.metrics.values():
+        assert parsed(text(parsed(metric.formula))) == parsed(metric.formula)
+
+
+def fits(value, schema: dict, root: dict) -> bool:
+    """Does the value follow the parts of JSON Schema that the catalogue's schemas are made of?"""
+    if "$ref" in schema:
+        return fits(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    if "anyOf" in schema:
+        return any(fits(value, one, root) for one in schema["anyOf"])
+    if value not in schema.get("enum", [value]) or value != schema.get("const", value):
+        return False
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "null": type(None)}
+    if "type" in schema and not isinstance(value, kinds[schema["type"]]):
+        return False
+    if isinstance(value, list):
+        return all(fits(item, schema.get("items", {}), root) for item in value)
+    if isinstance(value, dict):
+        others = schema.get("additionalProperties", {})
+        known = schema.get("properties", {})
+        there = set(schema.get("required", [])) <= set(value) and (others is not False or set(value) <= set(known))
+        return there and all(fits(item, known.get(key, others), root) for key, item in value.items())
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("metrics.schema.json", "metrics/*.yaml"),
+        ("measures.schema.json", "measures/*.yaml"),
+        ("metric_settings.schema.json", "metric_settings.yaml"),
+    ],
+)
+def test_a_schema_accepts_what_is_shipped_and_no_key_less(name, pattern):
+    paths = sorted(CATALOGUE.glob(pattern))
+    assert paths
+    for path in paths:
+        content, _ = load(path)
+        assert fits(content, SCHEMAS[name], SCHEMAS[name]), path.name
+        for left_out in content:
+            partial = {key: value for key, value in content.items() if key != left_out}
+            assert not fits(partial, SCHEMAS[name], SCHEMAS[name]), left_out
+
+
+def test_the_schema_of_metrics_knows_windows_by_name_and_all_of_them():
+    windows = SCHEMAS["metrics.schema.json"]["$defs"]["Metric"]["properties"]["windows"]
+    root = SCHEMAS["metrics.schema.json"]
+    values = ("all", ["day", "r7"], "day", ["year"])
+    assert [fits(value, windows, root) for value in values] == [True, True, False, False]
+
+
+def test_the_catalogue_gives_a_page_schemas_and_columns(checkout):
+    expected = {"docs/generated/metrics.md", str(COLUMNS), *(f"conf/catalogue/{name}" for name in SCHEMAS)}
+    assert expected < set(generate(checkout, check=True, jobs=[]))
+    assert not (checkout / "visitgrain").exists()
+    generate(checkout, jobs=[])
+    assert generate(checkout, check=True, jobs=[]) == []
+    assert load_metrics(checkout / "conf" / "catalogue").metrics  # schemas beside the YAML are not read
+
+
+def test_columns_are_written_once(checkout):
+    assert update_columns(checkout)
+    assert not update_columns(checkout)
+
+
+def test_the_command_starts_again_when_columns_changed(checkout, monkeypatch):
+    """Tables are declared at import, so pages of this process would be of the old columns."""
+    started = []
+    monkeypatch.setattr(command, "ROOT", checkout)
+    outcome = SimpleNamespace(returncode=5)
+    monkeypatch.setattr(command.subprocess, "run", lambda words, **_: started.append(words) or outcome)
+    assert CliRunner().invoke(command.docs, []).exit_code == 5
+    assert started == [[sys.executable, "-m", "visitgrain.cli", "docs"]]
+    assert (checkout / COLUMNS).is_file()
+    assert not (checkout / "docs" / "generated").exists()
+
+
+def test_the_command_checks_columns_without_writing(checkout, monkeypatch):
+    monkeypatch.setattr(command, "ROOT", checkout)
+    outcome = CliRunner().invoke(command.docs, ["--check"])
+    assert isinstance(outcome.exception, GateRefused)
+    assert str(COLUMNS) in str(outcome.exception)
+    assert not (checkout / COLUMNS).exists()

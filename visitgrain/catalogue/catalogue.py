@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from visitgrain.catalogue.metrics import MetricCatalogue, load_metrics
 from visitgrain.catalogue.score_cards import ScoreCard, load_score_cards
 from visitgrain.catalogue.segment_models import SegmentModel, load_segment_models
 from visitgrain.catalogue.visit_rules import VisitRules, load_visit_rules
@@ -18,6 +19,7 @@ class Catalogue(Strict):
     visit_rules: VisitRules
     score_cards: dict[str, ScoreCard]
     segment_models: dict[str, SegmentModel]
+    metrics: MetricCatalogue
 
     @property
     def hash(self) -> str:
@@ -34,4 +36,5 @@ def load_catalogue(conf: Path, *, zone: str, visit_rules: str) -> Catalogue:
         visit_rules=load_visit_rules(folder / "visit_rules", visit_rules),
         score_cards=cards,
         segment_models=load_segment_models(folder / "segments", purposes=cards),
+        metrics=load_metrics(folder),
     )

@@ -32,7 +32,7 @@ MAX_TEXT = 1_000  # characters of one text literal
 MAX_ITEMS = 500  # of a list or a mapping
 MAX_INT = 2**63 - 1
 
-BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
+BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%", ast.Pow: "**"}
 COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
@@ -161,7 +161,7 @@ class _Parser:
 
     def comparison(self, op: ast.cmpop, left: ast.expr, right: ast.expr, depth: int) -> Node:
         if isinstance(op, ast.In | ast.NotIn):
-            found = self.operator("in", self.node(left, depth), _items(right))
+            found = self.operator("in", self.node(left, depth), _items(right, self.dialect))
             return found if isinstance(op, ast.In) else self.operator("not", found)
         if isinstance(op, ast.Is | ast.IsNot) or _is_none(right) or _is_none(left):
             raise ExpressionError(
@@ -209,7 +209,11 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _items(node: ast.expr) -> Items:
+def _items(node: ast.expr, dialect: Dialect) -> Items:
+    if isinstance(node, ast.Name) and node.id in dialect.sets:
+        return Items(tuple(dialect.sets[node.id]))
+    if isinstance(node, ast.Name) and dialect.sets:
+        raise ExpressionError(unknown_name(node.id, dialect.sets, "set"))
     if not isinstance(node, ast.List | ast.Tuple | ast.Set):
         raise ExpressionError("the right side of `in` must be a list of constants: x in ['a', 'b']")
     if not 0 < len(node.elts) <= MAX_ITEMS:

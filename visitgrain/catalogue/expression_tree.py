@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from visitgrain.errors import suggestion
 
@@ -75,6 +75,7 @@ class Dialect:
     names: Collection[str] | None = None
     noun: str = "column"
     quoted_names: str | None = "column"  # function that names something with spaces: column('Order No')
+    sets: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)  # named right sides of `in`
 
 
 class ExpressionError(ValueError):

@@ -1,7 +1,7 @@
-"""Pages and data contracts, generated from the table declarations. No pyspark here."""
+"""Pages, data contracts and schemas, generated from the tables and the metric catalogue. No pyspark here."""
 
 from __future__ import annotations
 
-from visitgrain.docs.generate import generate
+from visitgrain.docs.generate import generate, update_columns
 
-__all__ = ["generate"]
+__all__ = ["generate", "update_columns"]
