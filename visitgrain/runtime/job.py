@@ -87,6 +87,12 @@ def month_of(table: Table, *, offset: int = 0, **more: Any) -> Read:
     return Read(table, window, **more)
 
 
+def months_before(span: Span) -> Window:
+    """The month before each month of the span, for tables partitioned by month."""
+    first, last = (day.replace(day=1) - timedelta(days=1) for day in (span.start, span.end))
+    return first.replace(day=1), last.replace(day=1)
+
+
 def whole(table: Table, **more: Any) -> Read:
     """The whole table."""
     return Read(table, None, **more)

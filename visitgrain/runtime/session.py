@@ -29,6 +29,12 @@ SAFE = {
     # A Python worker owns one core: Polars and Arrow must not start a thread per core in each.
     "spark.executorEnv.POLARS_MAX_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",
+    # Looking up the line of Python that made each column takes longer than making it; wide tables have thousands.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+    # Measures and metrics are wider than the 100 columns up to which whole stages are compiled.
+    "spark.sql.codegen.maxFields": "2000",
+    # Rows of a subscriber lie together already: a join on subscriber and window needs no second shuffle.
+    "spark.sql.requireAllClusterKeysForCoPartition": "false",
     # INT96, the default, loses the zone in other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.catalogue.segment_models import UNASSIGNED, SegmentModel
 from visitgrain.expressions.exact import exact_mean
-from visitgrain.segments.one_row import literal_rows
+from visitgrain.expressions.literal_rows import literal_rows
 from visitgrain.span import Span
 from visitgrain.tables.segmentation import SEGMENT_PROFILES
 from visitgrain.tables.vocabulary import BUSINESSES, CHANNELS

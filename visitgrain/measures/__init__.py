@@ -1,0 +1,1 @@
+"""Rows of a day -> mergeable measures per subscriber."""
