@@ -64,7 +64,7 @@ def allowed(layer: str) -> set[str]:
         f"visitgrain.{name}" for name in NOT_DOMAINS
     }
     above = {
-        "visitgrain.docs": {"visitgrain.docs", "visitgrain.tables", "visitgrain.errors"},
+        "visitgrain.docs": {"visitgrain.docs", "visitgrain.catalogue", "visitgrain.tables", "visitgrain.errors"},
         "jobs": {"jobs", "visitgrain.runtime", *domains, *BASE},
         "pipelines": {"pipelines", "jobs", "visitgrain.runtime", "visitgrain.tables"},
         "visitgrain.cli": {
@@ -209,7 +209,7 @@ def test_the_artefact_holds_exactly_what_is_installed(tmp_path):
         str(path.relative_to(ROOT))
         for package in SHIPPED
         for path in (ROOT / package).rglob("*")
-        if path.suffix in suffixes.get(package, (".py",)) and "__pycache__" not in path.parts
+        if path.suffix in suffixes.get(package, (".py", ".json")) and "__pycache__" not in path.parts
     )
     assert sorted(zipfile.ZipFile(one).namelist()) == expected
     assert one.read_bytes() == two.read_bytes()

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import click
 
 import visitgrain.cli.explain_subscriber  # adds itself to `explain`
+import visitgrain.cli.metrics_explain  # adds itself to `metrics`
 from visitgrain.cli.config import config
 from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
 from visitgrain.cli.explain import explain
+from visitgrain.cli.metrics import metrics
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
@@ -52,7 +54,7 @@ def app(
 
 
 COMMANDS = (
-    *(run, backfill, plan, jobs, status, explain),
+    *(run, backfill, plan, jobs, status, explain, metrics),
     *(ingest, requarantine, admit_late, unstitch, simulate),
     *(demo, docs, config),
 )
