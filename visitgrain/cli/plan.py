@@ -38,7 +38,8 @@ def plan(name: str, day: Span | None, month: Span | None, start: Span | None, en
     click.echo(f"{name} for {shown(span)}")
     for number, job in enumerate(jobs_of(found), start=1):
         click.echo(f"{number:>2}. {job.name}: {job.summary}")
-        for line in _lines(job, span):
+        periods = span.periods(job.grain)  # a job by the month in a daily pipeline runs for the month
+        for line in _lines(job, Span(periods[0].start, periods[-1].end)):
             click.echo(f"      {line}")
 
 
