@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.subscribers import compute_subscriber_metrics
-from visitgrain.runtime.job import Job, Read, Window, during, whole
+from visitgrain.runtime.job import Job, Read, Window, during, month_ends_before, whole
 from visitgrain.span import Span
 from visitgrain.tables import Table
 from visitgrain.tables.inputs import PRODUCTS, SUBSCRIBER_MONTH
@@ -16,12 +16,6 @@ from visitgrain.tables.segmentation import BEHAVIOUR_SEGMENTS, CONSUMPTION_SEGME
 TWO_QUARTERS = 180  # days before: two windows of 90
 HISTORY = 460  # days: twelve months and cohorts falling due
 SNAPSHOT_MONTHS = 12  # two windows of 90 days before, each with a snapshot of up to three months before
-
-
-def month_end_before(span: Span) -> Window:
-    """The last days of the months before those of the span: the states that their windows begin from."""
-    first, last = (day.replace(day=1) - timedelta(days=1) for day in (span.start, span.end))
-    return first, last
 
 
 def months_back(table: Table, months: int) -> Read:
@@ -37,7 +31,7 @@ def reads(days_before: int, months: int) -> tuple[Read, ...]:
     """What windows are made of that look so many days back."""
     return (
         during(SUBSCRIBER_DAYS, before=days_before),
-        Read(SUBSCRIBER_STATE, month_end_before, optional=True),
+        Read(SUBSCRIBER_STATE, month_ends_before, optional=True),
         during(MEASURED_DAYS, before=HISTORY),
         months_back(SUBSCRIBER_MONTH, months),
         whole(PRODUCTS, optional=True),

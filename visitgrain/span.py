@@ -12,6 +12,12 @@ Grain = Literal["day", "month"]
 DAY_US = 86_400_000_000  # microseconds of 24 hours
 
 
+def shifted_month(day: date, months: int) -> date:
+    """First day of the month that lies `months` after (before, where negative) that of `day`."""
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
 @dataclass(frozen=True, order=True)
 class Span:
     """Local days from `start` to `end`, both included."""

@@ -16,13 +16,13 @@ from tests.golden.metric_population import SUBSCRIBERS, WINDOW, windows_of
 from tests.oracles.duckdb_metrics import duckdb_values
 from tests.oracles.formula_mutants import mutants
 from tests.oracles.reference_metrics import DAYS, FIRST_DAY, reference, rows
-from visitgrain.catalogue.metric_settings import WINDOWS
 from visitgrain.catalogue.metrics import MetricCatalogue, load_metrics
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.populations import cells, values
 from visitgrain.metrics.quantiles import with_quantiles
 from visitgrain.metrics.subscribers import subscriber_values
 from visitgrain.metrics.windows import WindowEnd
+from visitgrain.tables.measuring import WINDOWS
 
 POPULATIONS = 200 * PROPERTY_SCALE
 LAST = FIRST_DAY + timedelta(days=(WINDOW + 1) * DAYS - 1)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from visitgrain.catalogue.formula_text import text_of
 from visitgrain.catalogue.metric_language import parsed
 from visitgrain.catalogue.metrics import load_metrics
 from visitgrain.catalogue.yaml_file import load
@@ -19,7 +20,7 @@ from visitgrain.cli import docs as command
 from visitgrain.docs import generate, update_columns
 from visitgrain.docs.breaking import breaking_changes
 from visitgrain.docs.contracts import contract
-from visitgrain.docs.formula_text import null_when, text
+from visitgrain.docs.divisors import null_when
 from visitgrain.docs.generate import COLUMNS
 from visitgrain.docs.lineage import Lineage
 from visitgrain.docs.metric_pages import metrics_page
@@ -185,12 +186,12 @@ def test_a_metric_is_told_in_full(catalogue):
 )
 def test_what_makes_a_formula_null(formula, expected):
     formulas = {"ratio": parsed("m2 / n + 1 / m")}
-    assert [text(divisor) for divisor in null_when(parsed(formula), formulas)] == expected
+    assert [text_of(divisor) for divisor in null_when(parsed(formula), formulas)] == expected
 
 
 def test_trees_are_written_back_as_they_were_read(catalogue):
     for metric in catalogue.metrics.values():
-        assert parsed(text(parsed(metric.formula))) == parsed(metric.formula)
+        assert parsed(text_of(parsed(metric.formula))) == parsed(metric.formula)
 
 
 def fits(value, schema: dict, root: dict) -> bool:

@@ -13,7 +13,7 @@ from visitgrain.catalogue.expression import parse as parse_expression
 from visitgrain.catalogue.expression_tree import Dialect, Node, Scalar
 from visitgrain.catalogue.metric_language import Kind, MeasureKind
 from visitgrain.catalogue.source_functions import FUNCTIONS
-from visitgrain.catalogue.yaml_file import Strict, parse
+from visitgrain.catalogue.yaml_file import Strict, parse_each
 from visitgrain.errors import ConfigError
 from visitgrain.tables.vocabulary import (
     ACTION_TYPES,
@@ -26,7 +26,6 @@ from visitgrain.tables.vocabulary import (
     SUBSCRIBER_STATUSES,
 )
 
-SOURCES = ("visits", "events", "orders", "campaign_results", "campaign_exposures", "subscriber_month")
 SNAPSHOTS = "subscriber_month"
 KEYS: dict[str, tuple[Scalar, ...]] = {
     "event_type": EVENT_TYPES,
@@ -69,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "date_set": "set",
     "sketch": "sketch",
 }
+SKETCH_BASE = 1.1  # buckets of sketches are 10 % wide: a quantile is at most that much above the true one
 DATED_SNAPSHOTS = ("contract_end", "broadband_expiry")  # columns of a snapshot that are dates
 
 
@@ -172,18 +172,11 @@ def load_measures(folder: Path) -> dict[str, Measure]:
     """Every measure by id, in order of its number. Raises ConfigError with all problems of all files."""
     found: dict[str, Measure] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
-        label = f"conf/catalogue/measures/{path.name}"
-        try:
-            file = parse(MeasureFile, path, label=label)
-        except ConfigError as error:
-            problems.append(str(error))
-            continue
-        if file.source != path.stem:
-            problems.append(f"{label}: source {file.source!r} is not the file's name; make both the same")
+    paths, place = sorted(folder.glob("*.yaml")), "conf/catalogue/measures"
+    for stem, (file, _) in parse_each(MeasureFile, paths, folder=place, name="source", problems=problems).items():
         for measure in file.completed():
             if measure.id in found:
-                problems.append(f"{label}: measure {measure.id!r} is there twice; rename one")
+                problems.append(f"{place}/{stem}.yaml: measure {measure.id!r} is there twice; rename one")
             found[measure.id] = measure
     if problems:
         raise ConfigError("\n".join(problems))

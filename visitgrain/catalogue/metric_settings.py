@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from visitgrain.catalogue.yaml_file import Strict
+from visitgrain.tables.measuring import WindowName
 
-WindowName = Literal["day", "week", "month", "r7", "r28", "r30", "r90"]
-WINDOWS: tuple[WindowName, ...] = ("day", "week", "month", "r7", "r28", "r30", "r90")
 FIRST_SCREEN = 21
 
 

@@ -16,9 +16,10 @@ from visitgrain.catalogue.expression_tree import ExpressionError, Node, names_in
 from visitgrain.catalogue.formulas import checked, deepest, depends_on, first_day_needed, inlined
 from visitgrain.catalogue.measures import Measure, load_measures
 from visitgrain.catalogue.metric_language import Names, parsed
-from visitgrain.catalogue.metric_settings import FIRST_SCREEN, WINDOWS, MetricSettings, WindowName
-from visitgrain.catalogue.yaml_file import Strict, parse, parse_with_places, place_of
+from visitgrain.catalogue.metric_settings import FIRST_SCREEN, MetricSettings
+from visitgrain.catalogue.yaml_file import Strict, parse, parse_each, place_of
 from visitgrain.errors import ConfigError, suggestion
+from visitgrain.tables.measuring import WINDOWS, WindowName
 
 SLICES_BY_EVENT = ("channel", "business", "touchpoint_id", "campaign_id", "os", "app_version")
 MOST_BACK_IN_SLICES = 2  # windows: beyond that only the state of a subscriber reaches, which is not kept per slice
@@ -136,20 +137,11 @@ def load_metrics(folder: Path) -> MetricCatalogue:
     """Measures, families and settings under conf/catalogue. Raises ConfigError, every problem with its place."""
     measures = load_measures(folder / "measures")
     settings = parse(MetricSettings, folder / "metric_settings.yaml", label="conf/catalogue/metric_settings.yaml")
-    families: dict[str, Family] = {}
-    nodes: dict[str, yaml.Node] = {}
     problems: list[str] = []
-    for path in sorted((folder / "metrics").glob("*.yaml")):
-        label = f"conf/catalogue/metrics/{path.name}"
-        try:
-            families[path.stem], nodes[path.stem] = parse_with_places(Family, path, label=label)
-        except ConfigError as error:
-            problems.append(str(error))
-            continue
-        if families[path.stem].family != path.stem:
-            problems.append(
-                f"{label}: family {families[path.stem].family!r} is not the file's name; make both the same"
-            )
+    paths = sorted((folder / "metrics").glob("*.yaml"))
+    files = parse_each(Family, paths, folder="conf/catalogue/metrics", name="family", problems=problems)
+    families = {stem: family for stem, (family, _) in files.items()}
+    nodes = {stem: node for stem, (_, node) in files.items()}
     made = MetricCatalogue(measures=measures, families=families, settings=settings)
     problems += list(_problems(made, nodes))
     if problems:

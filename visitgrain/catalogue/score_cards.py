@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from visitgrain.catalogue.yaml_file import Strict, parse
+from visitgrain.catalogue.yaml_file import Strict, parse_each
 from visitgrain.errors import ConfigError, suggestion
 from visitgrain.tables.visiting import VISITS
 
@@ -62,18 +62,15 @@ def score_versions(cards: Mapping[str, ScoreCard]) -> str:
 
 def load_score_cards(folder: Path) -> dict[str, ScoreCard]:
     """Every card of the folder by purpose, sorted. Raises ConfigError with all problems of all files."""
-    cards: dict[str, ScoreCard] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
-        label = f"conf/catalogue/score_cards/{path.name}"
-        try:
-            card = parse(ScoreCard, path, label=label)
-        except ConfigError as error:
-            problems.append(str(error))
-            continue
-        if card.purpose != path.stem:
-            problems.append(f"{label}: purpose {card.purpose!r} is not the file's name; make both the same")
-        cards[card.purpose] = card
+    files = parse_each(
+        ScoreCard,
+        sorted(folder.glob("*.yaml")),
+        folder="conf/catalogue/score_cards",
+        name="purpose",
+        problems=problems,
+    )
+    cards = {card.purpose: card for card, _ in files.values()}
     if not problems and REQUIRED not in cards:
         problems.append(f"conf/catalogue/score_cards: no card {REQUIRED!r}; add {REQUIRED}.yaml")
     if problems:

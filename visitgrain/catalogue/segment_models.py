@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from visitgrain.catalogue.yaml_file import Strict, parse
+from visitgrain.catalogue.yaml_file import Strict, parse_each
 from visitgrain.errors import ConfigError, suggestion
 from visitgrain.tables.segmentation import BEHAVIOUR_SEGMENTS, CONSUMPTION_SEGMENTS, MODELS, MONTH_FEATURES
 
@@ -136,19 +136,12 @@ def segment_number(levels: tuple[int, int, int]) -> int:
 
 def load_segment_models(folder: Path, *, purposes: Collection[str] | None = None) -> dict[str, SegmentModel]:
     """Both models by name. With `purposes`, axes may measure no other score than of these. Raises ConfigError."""
-    models: dict[str, SegmentModel] = {}
     problems: list[str] = []
-    for name in MODELS:
-        label = f"conf/catalogue/segments/{name}.yaml"
-        try:
-            model = parse(SegmentModel, folder / f"{name}.yaml", label=label)
-        except ConfigError as error:
-            problems.append(str(error))
-            continue
-        if model.model != name:
-            problems.append(f"{label}: model {model.model!r} is not the file's name; make both the same")
-        problems += [f"{label}: {text}" for text in _unknown_purposes(model, purposes)]
-        models[name] = model
+    paths, place = [folder / f"{name}.yaml" for name in MODELS], "conf/catalogue/segments"
+    files = parse_each(SegmentModel, paths, folder=place, name="model", problems=problems)
+    models = {name: model for name, (model, _) in files.items()}
+    for name, model in models.items():
+        problems += [f"{place}/{name}.yaml: {text}" for text in _unknown_purposes(model, purposes)]
     if problems:
         raise ConfigError("\n".join(problems))
     return models

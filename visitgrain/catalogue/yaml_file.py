@@ -6,6 +6,7 @@ Used for every file under conf/. `load` reads a mapping, `parse` makes a pydanti
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -82,6 +83,28 @@ def parse_with_places(model: type[Model], path: Path, *, label: str | None = Non
     except ValidationError as error:
         lines = [_line(label or path.name, node, model, e) for e in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from None
+
+
+def parse_each(
+    model: type[Model], paths: Iterable[Path], *, folder: str, name: str, problems: list[str]
+) -> dict[str, tuple[Model, yaml.Node]]:
+    """Each of `paths` as `model`, with its node tree, by the stem of the file, which its field `name` repeats.
+
+    What is wrong with a file goes to `problems`, so that all files are looked at; one that is none of the model is
+    left out. `folder` is how messages call where the files are.
+    """
+    found: dict[str, tuple[Model, yaml.Node]] = {}
+    for path in paths:
+        label = f"{folder}/{path.name}"
+        try:
+            found[path.stem] = parse_with_places(model, path, label=label)
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        named = getattr(found[path.stem][0], name)
+        if named != path.stem:
+            problems.append(f"{label}: {name} {named!r} is not the file's name; make both the same")
+    return found
 
 
 def place_of(node: yaml.Node, loc: tuple[Any, ...], name: str) -> str:

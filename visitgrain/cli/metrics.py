@@ -15,11 +15,11 @@ from unicodedata import east_asian_width
 import click
 import pyarrow.compute as pc
 
-from visitgrain.catalogue.metric_settings import WINDOWS
 from visitgrain.catalogue.metrics import Metric, MetricCatalogue
 from visitgrain.cli.text_table import echo_table
 from visitgrain.errors import InputMissing, UsageError, suggestion
 from visitgrain.metrics.describe import described, fraction_of
+from visitgrain.metrics.slices import ALL
 from visitgrain.metrics.spread import (
     PARTITIONS,
     Cells,
@@ -30,12 +30,12 @@ from visitgrain.metrics.spread import (
     kind_of_spread,
     relative_change as relative,
 )
-from visitgrain.metrics.suppression import ALL, Cell, cell_of, emptied, marked, read_in_others
+from visitgrain.metrics.suppression import Cell, cell_of, emptied, marked, read_in_others
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.delta_log import Snapshot
 from visitgrain.runtime.storage import Store
-from visitgrain.tables.measuring import POPULATION_METRICS
+from visitgrain.tables.measuring import POPULATION_METRICS, WINDOWS
 
 DAY = click.DateTime(["%Y-%m-%d"])
 DIMENSIONS = ("acquisition", "health", "preference", "purchase")

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from visitgrain.catalogue.metric_settings import WINDOWS
 from visitgrain.cli.metrics import DAY, check_ids, metrics
 from visitgrain.errors import UsageError
 from visitgrain.metrics.windows import WindowEnd, windows_of
 from visitgrain.runtime.context import Context
 from visitgrain.span import Span
+from visitgrain.tables.measuring import WINDOWS
 
 
 @metrics.command("explain")

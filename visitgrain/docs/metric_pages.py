@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from visitgrain.catalogue.expression_tree import Call, Node
+from visitgrain.catalogue.formula_text import COMPARISON, text_of
 from visitgrain.catalogue.measures import SETS, Measure
 from visitgrain.catalogue.metric_language import FUNCTIONS, parsed
-from visitgrain.catalogue.metric_settings import WINDOWS
 from visitgrain.catalogue.metrics import Metric, MetricCatalogue
-from visitgrain.docs.formula_text import null_when, text
+from visitgrain.docs.divisors import null_when
 from visitgrain.docs.markdown import code, codes, table
+from visitgrain.tables.measuring import WINDOWS
 
 _HEADING = "<!-- Generated from conf/catalogue by `make docs`; edit the catalogue, not this page. -->"
 _CATALOGUE = "../../conf/catalogue"
@@ -85,7 +86,7 @@ def _is_zero(divisor: Node) -> str:
     match divisor:
         case Call("users", (Call("not", (Call("is_null"),)),)):
             return "nobody with a value"
-    return code(f"{text(divisor, 5)} == 0")
+    return code(f"{text_of(divisor, COMPARISON + 1)} == 0")
 
 
 def _note(metric: Metric) -> str:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from pyspark.sql import Column, functions as F
 
 from visitgrain.catalogue.expression_tree import Scalar
-from visitgrain.catalogue.measures import Measure, day_type
+from visitgrain.catalogue.measures import SKETCH_BASE, Measure, day_type
+from visitgrain.expressions.exact import EXACT
 from visitgrain.expressions.measures import FIRST_KEYS, Conditions
 from visitgrain.measures.sources import OTHER
 
-BUCKET = math.log(1.1)  # width of a sketch's buckets: quantiles are off by 5 % at most
-EXACT = "decimal(38,12)"  # doubles are added as decimals: the order of rows never shows
+BUCKET = math.log(SKETCH_BASE)  # width of a sketch's buckets
 
 
 class Summed(NamedTuple):

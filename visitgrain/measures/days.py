@@ -41,61 +41,47 @@ class Measured(NamedTuple):
         return cls(catalogue.metrics.measures, catalogue.metrics.settings, catalogue.zone, SLICES_BY_EVENT)
 
 
-def measure_days(
-    *,
-    events: DataFrame,
-    visits: DataFrame,
-    visits_around: DataFrame,
-    quarantined_visits: DataFrame,
-    numbers: DataFrame,
-    orders: DataFrame,
-    products: DataFrame,
-    subscriber_month: DataFrame,
-    campaign_results: DataFrame,
-    campaign_exposures: DataFrame,
-    spec: Measured,
-    span: Span,
-) -> dict[str, DataFrame]:
+class Tables(NamedTuple):
+    """What a day is measured from."""
+
+    events: DataFrame
+    visits: DataFrame
+    visits_around: DataFrame
+    quarantined_visits: DataFrame
+    numbers: DataFrame
+    orders: DataFrame
+    products: DataFrame
+    subscriber_month: DataFrame
+    campaign_results: DataFrame
+    campaign_exposures: DataFrame
+
+    def rows(self, settings: MetricSettings) -> dict[str, DataFrame]:
+        """Per source of the catalogue one row per thing that is counted."""
+        return {
+            "visits": visit_rows(self.visits),
+            "events": event_rows(
+                self.events, self.visits_around, self.quarantined_visits, self.numbers, settings.releases
+            ),
+            "orders": order_rows(self.orders, self.products, self.subscriber_month),
+            "campaign_results": result_rows(self.campaign_results),
+            "campaign_exposures": exposure_rows(self.campaign_exposures),
+        }
+
+
+def measure_days(*, spec: Measured, span: Span, **tables: DataFrame) -> dict[str, DataFrame]:
     """subscriber_days, and measured_days with a row for every day of the span. Accounts for every visit."""
-    sources = {
-        "visits": visit_rows(visits),
-        "events": event_rows(events, visits_around, quarantined_visits, numbers, spec.settings.releases),
-        "orders": order_rows(orders, products, subscriber_month),
-        "campaign_results": result_rows(campaign_results),
-        "campaign_exposures": exposure_rows(campaign_exposures),
-    }
-    days = merged(sources, spec, span, KEYS)
+    found = Tables(**tables)
+    days = merged(found.rows(spec.settings), spec, span, KEYS)
     counted = days.withColumn("_rows", F.col("visits") + F.col("anonymous_visits"))
     return {
         SUBSCRIBER_DAYS.name: counted.select(*SUBSCRIBER_DAYS.column_names, "_rows"),
-        MEASURED_DAYS.name: measured_days(events, spec.zone, span),
+        MEASURED_DAYS.name: measured_days(found.events, spec.zone, span),
     }
 
 
-def measure_slice_days(
-    *,
-    events: DataFrame,
-    visits: DataFrame,
-    visits_around: DataFrame,
-    quarantined_visits: DataFrame,
-    numbers: DataFrame,
-    orders: DataFrame,
-    campaign_results: DataFrame,
-    campaign_exposures: DataFrame,
-    products: DataFrame,
-    subscriber_month: DataFrame,
-    spec: Measured,
-    span: Span,
-) -> DataFrame:
+def measure_slice_days(*, spec: Measured, span: Span, **tables: DataFrame) -> DataFrame:
     """subscriber_slice_days: every row counts once for each of its attributes that has a value."""
-    sources = {
-        "visits": visit_rows(visits),
-        "events": event_rows(events, visits_around, quarantined_visits, numbers, spec.settings.releases),
-        "orders": order_rows(orders, products, subscriber_month),
-        "campaign_results": result_rows(campaign_results),
-        "campaign_exposures": exposure_rows(campaign_exposures),
-    }
-    sliced = {name: _sliced(rows, spec.slices) for name, rows in sources.items()}
+    sliced = {name: _sliced(rows, spec.slices) for name, rows in Tables(**tables).rows(spec.settings).items()}
     return merged(sliced, spec, span, SLICED_KEYS).select(*SUBSCRIBER_SLICE_DAYS.column_names)
 
 

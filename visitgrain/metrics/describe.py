@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from visitgrain.catalogue.expression_tree import Call, Literal, Name, Node, names_in
+from visitgrain.catalogue.expression_tree import names_in
+from visitgrain.catalogue.formula_text import text_of
 from visitgrain.catalogue.formulas import Fraction, fraction, inlined, leaves, plan
 from visitgrain.catalogue.measures import Measure
 from visitgrain.catalogue.metric_language import parsed
 from visitgrain.catalogue.metrics import MetricCatalogue
 
 GRAINS = {"S": "subscriber", "P": "population"}
-# Operators from loose to tight, as formulas are read; comparisons and powers do not chain.
-_TIGHTNESS = {"or": 1, "and": 2, "not": 3, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6, "**": 8}
-_COMPARISON, _CALL = 4, 9
 
 
 def described(catalogue: MetricCatalogue, name: str) -> Iterator[str]:
@@ -93,35 +91,3 @@ def _when_null(catalogue: MetricCatalogue, name: str) -> str:
     if any(leaf.kind == "quantile" for leaf in leaves(parts.numerator)):
         reasons.append("nothing was observed")
     return "; ".join([*reasons, "history does not reach as far back as the formula looks"])
-
-
-def text_of(tree: Node) -> str:
-    """A formula that parses to this tree."""
-    return _text(tree)[0]
-
-
-def _text(tree: Node) -> tuple[str, int]:
-    """Text and how tightly it holds together."""
-    match tree:
-        case Literal(value):
-            negative = isinstance(value, int | float) and value < 0
-            return repr(value), 7 if negative else _CALL
-        case Name(name):
-            return name, _CALL
-        case Call("not", (inner,)):
-            return f"not {_within(inner, _TIGHTNESS['not'])}", _TIGHTNESS["not"]
-        case Call("and" | "or" as function, arguments):
-            own = _TIGHTNESS[function]
-            return f" {function} ".join(_within(argument, own + 1) for argument in arguments), own
-        case Call(function, (left, right)) if not function.isidentifier():
-            own = _TIGHTNESS.get(function, _COMPARISON)
-            loose_left = own if function in _TIGHTNESS and function != "**" else own + 1
-            return f"{_within(left, loose_left)} {function} {_within(right, own + 1)}", own
-        case Call(function, arguments):
-            return f"{function}({', '.join(text_of(argument) for argument in arguments)})", _CALL
-    raise AssertionError(f"no formula has {tree}")
-
-
-def _within(tree: Node, least: int) -> str:
-    text, tightness = _text(tree)
-    return text if tightness >= least else f"({text})"

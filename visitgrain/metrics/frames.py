@@ -12,14 +12,15 @@ from visitgrain.expressions.measures import FIRST_KEYS
 from visitgrain.metrics import date_sets
 from visitgrain.metrics.inner import LONGEST_WINDOW, ORIGIN, atom
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.snapshots import ATTRIBUTES, snapshots_of_windows, with_segments
+from visitgrain.metrics.slices import ATTRIBUTES
+from visitgrain.metrics.snapshots import snapshots_of_windows, with_segments
 from visitgrain.metrics.states import SETS, merged_states, words_of_days
 from visitgrain.metrics.sums_of_days import FROM_SETS, summed_days
-from visitgrain.metrics.window_rows import KEY, bounds, covered
+from visitgrain.metrics.window_rows import KEY, SLICE, bounds, covered
 from visitgrain.metrics.windows import WindowEnd
 
 SUBJECT = ("subscriber_id",)
-SLICED = ("subscriber_id", "slice", "slice_value")
+SLICED = (*SUBJECT, *SLICE)
 
 
 class Inputs(NamedTuple):

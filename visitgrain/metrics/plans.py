@@ -11,11 +11,11 @@ from visitgrain.catalogue.atoms import Atom, atoms
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.formulas import Fraction, Leaf, OuterTree, fraction, leaves, plan
 from visitgrain.catalogue.measures import Measure
-from visitgrain.catalogue.metric_settings import WindowName
 from visitgrain.catalogue.metrics import Metric, MetricCatalogue
 from visitgrain.catalogue.table_columns import check_columns
 from visitgrain.metrics.inner import Inner
 from visitgrain.metrics.outer import leaf_names
+from visitgrain.tables.measuring import WindowName
 
 MOST_BACK = {"month": 11}  # windows before; only months are looked back upon that far
 OTHERS_BACK = 2

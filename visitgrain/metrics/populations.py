@@ -8,20 +8,19 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.formulas import Leaf
 from visitgrain.catalogue.metrics import Metric
+from visitgrain.expressions.exact import exact_sums
 from visitgrain.metrics.frames import Inputs, attributes_of, of_slices, of_subscribers
 from visitgrain.metrics.outer import numerator_and_denominator, outer
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.quantiles import with_quantiles
-from visitgrain.metrics.snapshots import ALL, ATTRIBUTES, slices_of_people, with_slices_of_people
+from visitgrain.metrics.slices import ALL, ATTRIBUTES
+from visitgrain.metrics.snapshots import slices_of_people, with_slices_of_people
 from visitgrain.metrics.subscribers import has_window, known, leaf_columns
-from visitgrain.metrics.sums import exact_sums
-from visitgrain.metrics.window_rows import KEY
+from visitgrain.metrics.window_rows import CELL, KEY, SLICE
 from visitgrain.metrics.windows import WindowEnd, at_the_end, windows_of
 from visitgrain.span import Span
 from visitgrain.tables.measuring import POPULATION_METRICS
 
-SLICE = ("slice", "slice_value")
-CELL = (*KEY, *SLICE)
 STRATUM = "campaign_id"
 
 

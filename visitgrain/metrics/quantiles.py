@@ -9,13 +9,11 @@ from pyspark.sql import DataFrame, Window, functions as F
 
 from visitgrain.catalogue.expression_tree import Name
 from visitgrain.catalogue.formulas import Leaf
+from visitgrain.catalogue.measures import SKETCH_BASE
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.snapshots import with_slices_of_people
-from visitgrain.metrics.window_rows import KEY, ranges
+from visitgrain.metrics.window_rows import CELL, KEY, ranges
 from visitgrain.metrics.windows import WindowEnd
-
-BASE = 1.1  # buckets are 10 % wide: a quantile is at most that much above the true one
-CELL = (*KEY, "slice", "slice_value")
 
 
 def with_quantiles(
@@ -47,4 +45,4 @@ def _quantile(leaf: Leaf, days: DataFrame, attributes: DataFrame | None, windows
     everything = Window.partitionBy(*CELL)
     reached = F.sum("_n").over(upward) >= F.lit(float(str(leaf.key))) * F.sum("_n").over(everything)
     found = counts.select(*CELL, F.when(reached, F.col("_bucket")).alias("_bucket"))
-    return found.groupBy(*CELL).agg(F.pow(F.lit(BASE), F.min("_bucket")).alias("_value"))
+    return found.groupBy(*CELL).agg(F.pow(F.lit(SKETCH_BASE), F.min("_bucket")).alias("_value"))

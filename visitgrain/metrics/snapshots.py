@@ -11,12 +11,11 @@ from visitgrain.catalogue.measures import SNAPSHOTS
 from visitgrain.expressions.measures import Conditions
 from visitgrain.metrics.inner import atom
 from visitgrain.metrics.plans import Plans
+from visitgrain.metrics.slices import ALL, ATTRIBUTES, UNKNOWN
 from visitgrain.metrics.window_rows import KEY, snapshot_months
 from visitgrain.metrics.windows import WindowEnd
 
-ALL, UNKNOWN = "all", "unknown"
 AGE_BANDS = (18, 25, 35, 45, 55, 65)  # a band begins here
-ATTRIBUTES = ("area", "age_band", "star_level", "plan", "consumption_segment", "behaviour_segment")
 
 
 def with_segments(snapshots: DataFrame, products: DataFrame, segments: dict[str, DataFrame]) -> DataFrame:

@@ -22,9 +22,9 @@ from typing import Literal as OneOf, NamedTuple
 
 from visitgrain.catalogue.formulas import Fraction, is_linear, leaves
 from visitgrain.errors import GateRefused
+from visitgrain.metrics.slices import ATTRIBUTES
 
-# Slices whose cells partition the population: everybody is in one cell of each.
-PARTITIONS = ("area", "age_band", "star_level", "plan", "consumption_segment", "behaviour_segment")
+PARTITIONS = ATTRIBUTES  # slices whose cells partition the population: everybody is in one cell of each
 HIDDEN, NO_VALUE = "hidden", "no value"
 TOLERANCE = 1e-9
 Kind = OneOf["sum", "ratio"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, functions as F
-from pyspark.sql.types import DataType, DoubleType
+from pyspark.sql.types import DataType
 
 from visitgrain.catalogue.atoms import Atom
 from visitgrain.catalogue.measures import SNAPSHOTS, Measure
+from visitgrain.expressions.exact import exact_sum
 from visitgrain.metrics.inner import atom
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.window_rows import KEY, ranges
@@ -49,6 +50,4 @@ def _sum(found: Atom, types: dict[str, DataType]) -> str:
     column = atom(found.measure, 0, found.key)
     of_window = f"if(back = {found.back}, {column}, null)"
     name = atom(found.measure, found.back, found.key)
-    if isinstance(types[column], DoubleType):
-        return f"cast(sum(cast({of_window} as decimal(38,12))) as double) {name}"
-    return f"sum({of_window}) {name}"
+    return f"{exact_sum(of_window, types[column])} {name}"

@@ -22,8 +22,8 @@ import numpy as np
 
 from visitgrain.catalogue.expression_tree import Literal
 from visitgrain.catalogue.formulas import Fraction, Leaf, Outer, OuterTree, is_linear, leaves
+from visitgrain.metrics.slices import ALL
 
-ALL = "all"
 SMALL, PROTECTS = "small cell", "protects a small cell"
 NUMBERS = ("value", "numerator", "denominator", "subscribers")
 IDENTITIES = (

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window, functions as F
 
-from visitgrain.metrics.date_sets import BITS, WORDS
+from visitgrain.metrics.date_sets import origin_of
 from visitgrain.metrics.inner import ORIGIN, atom
 from visitgrain.metrics.windows import WindowEnd
 
 KEY = ("window", "window_end")
-EPOCH = date(1970, 1, 1)
+SLICE = ("slice", "slice_value")
+CELL = (*KEY, *SLICE)  # of a population
 SNAPSHOT_DAYS = 92  # an older snapshot says nothing about today
 
 
@@ -21,13 +21,13 @@ def bounds(anchor: DataFrame, windows: Sequence[WindowEnd], most_back: int) -> D
     """One row per window: its key, start, length, the same `k` windows ago, and the origin of its sets of dates."""
     rows = []
     for window in windows:
-        row: dict[str, object] = {"window": window.name, ORIGIN: origin(window.end)}
+        row: dict[str, object] = {"window": window.name}
         for back in range(most_back + 1):
             days = window.bounds(back)
             row |= {atom("window_start", back): days.start, atom("window_end", back): days.end}
             row[atom("window_days", back)] = (days.end - days.start).days + 1
         rows.append(row)
-    return _local(anchor, rows)
+    return _local(anchor, rows).selectExpr("*", f"{origin_of('unix_date(window_end)')} {ORIGIN}")
 
 
 def ranges(anchor: DataFrame, windows: Sequence[WindowEnd], backs: Sequence[int]) -> DataFrame:
@@ -39,11 +39,6 @@ def ranges(anchor: DataFrame, windows: Sequence[WindowEnd], backs: Sequence[int]
             row = {"window": window.name, "window_end": window.end, "back": back}
             rows.append(row | {"first": days.start, "last": days.end})
     return _local(anchor, rows)
-
-
-def origin(last: date) -> int:
-    """Day number of the first bit of sets whose last day may be `last`; see date_sets.origin_of."""
-    return ((last - EPOCH).days // BITS - (WORDS - 1)) * BITS
 
 
 def covered(measured_days: DataFrame, windows: Sequence[WindowEnd]) -> DataFrame:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from visitgrain.catalogue.metric_settings import WindowName
-from visitgrain.span import Span
+from visitgrain.span import Span, shifted_month
+from visitgrain.tables.measuring import WindowName
 
 ROLLING: dict[str, int] = {"day": 1, "week": 7, "r7": 7, "r28": 28, "r30": 30, "r90": 90}
 
@@ -29,8 +28,7 @@ class WindowEnd:
         Span(start=datetime.date(2026, 2, 25), end=datetime.date(2026, 3, 3))
         """
         if self.name == "month":
-            index = self.end.year * 12 + self.end.month - 1 - back
-            return Span.month_of(date(index // 12, index % 12 + 1, 1))
+            return Span.month_of(shifted_month(self.end, -back))
         length = ROLLING[self.name]
         end = self.end - timedelta(days=length * back)
         return Span(end - timedelta(days=length - 1), end)
@@ -42,7 +40,7 @@ def windows_of(names: Iterable[WindowName], span: Span) -> Iterator[WindowEnd]:
         for name in names:
             if name == "week" and day.isoweekday() != 7:
                 continue
-            if name == "month" and day.day != calendar.monthrange(day.year, day.month)[1]:
+            if name == "month" and day != Span.month_of(day).end:
                 continue
             yield WindowEnd(name, day)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from visitgrain.span import Grain, Span
+from visitgrain.span import Grain, Span, shifted_month
 from visitgrain.tables import TABLES, Table
 
 Window = tuple[date | None, date | None]  # first and last value of the partition column, both included; None = open
@@ -80,16 +80,21 @@ def month_of(table: Table, *, offset: int = 0, **more: Any) -> Read:
     """The span's month of a table partitioned by month; `offset` -1 = the month before."""
 
     def window(span: Span) -> Window:
-        index = span.month.year * 12 + span.month.month - 1 + offset
-        day = date(index // 12, index % 12 + 1, 1)
+        day = shifted_month(span.start, offset)
         return day, day
 
     return Read(table, window, **more)
 
 
+def month_ends_before(span: Span) -> tuple[date, date]:
+    """The last days of the months before those of the span: of the first one and of the last one."""
+    first, last = (day.replace(day=1) - timedelta(days=1) for day in (span.start, span.end))
+    return first, last
+
+
 def months_before(span: Span) -> Window:
     """The month before each month of the span, for tables partitioned by month."""
-    first, last = (day.replace(day=1) - timedelta(days=1) for day in (span.start, span.end))
+    first, last = month_ends_before(span)
     return first.replace(day=1), last.replace(day=1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Literal, get_args
 
 from visitgrain.tables.model import Column, Kind, Table, col, key
 
@@ -11,7 +12,8 @@ from visitgrain.tables.model import Column, Kind, Table, col, key
 CATALOGUE_COLUMNS: dict[str, list[list[str]]] = json.loads(
     (files("visitgrain.tables") / "columns.json").read_text(encoding="utf-8")
 )
-WINDOWS = ("day", "week", "month", "r7", "r28", "r30", "r90")
+WindowName = Literal["day", "week", "month", "r7", "r28", "r30", "r90"]
+WINDOWS: tuple[WindowName, ...] = get_args(WindowName)
 DAILY, MONTHLY = CADENCES = ("daily", "monthly")
 WORDS = "bits of 8 words of 64 local days; the last word holds as_of, bit 0 of a word is the earliest day"
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from visitgrain.catalogue.formula_text import text_of
 from visitgrain.catalogue.metric_language import parsed
 from visitgrain.catalogue.metrics import load_metrics
 from visitgrain.cli import main
-from visitgrain.metrics.describe import text_of
 
 FEBRUARY, MARCH = date(2026, 2, 28), date(2026, 3, 31)
 TYPES = pa.schema(

@@ -1,30 +1,13 @@
-"""When a formula has no value: what it divides by, written in the language of formulas."""
+"""When a formula has no value: what it divides by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from visitgrain.catalogue.expression_tree import COMPARISONS, Call, Literal, Name, Node
+from visitgrain.catalogue.expression_tree import Call, Literal, Name, Node
+from visitgrain.catalogue.metric_language import DIALECT
 
 NEVER_ZERO = Name("window_days")
-_BINDS = {"or": 1, "and": 2, "not": 3, **dict.fromkeys(COMPARISONS, 4), "+": 5, "-": 5, "*": 6, "/": 6, "**": 7}
-
-
-def text(tree: Node, binds: int = 0) -> str:
-    """The tree as a formula, in brackets where it binds less than its surroundings."""
-    match tree:
-        case Literal(value):
-            return repr(value)
-        case Name(name):
-            return name
-        case Call(function, arguments) if function in _BINDS:
-            own = _BINDS[function]
-            parts = [text(argument, own + (position > 0)) for position, argument in enumerate(arguments)]
-            written = f" {function} ".join(parts) if len(parts) > 1 else f"{function} {parts[0]}"
-            return f"({written})" if own < binds else written
-        case Call(function, arguments):
-            return f"{function}({', '.join(text(argument) for argument in arguments)})"
-    raise AssertionError(tree)
 
 
 def null_when(tree: Node, formulas: Mapping[str, Node]) -> list[Node]:
@@ -44,7 +27,7 @@ def _divisors(tree: Node, formulas: Mapping[str, Node]) -> Iterator[Node]:
             yield Call("vsum", (vector,))
         case Call("prev", (inner, *back)):
             yield from (Call("prev", (divisor, *back)) for divisor in _divisors(inner, formulas))
-        case Call(operator, arguments) if operator in _BINDS or operator in ("sqrt", "greatest"):
+        case Call(operator, arguments) if operator in DIALECT.operators or operator in ("sqrt", "greatest"):
             for argument in arguments:
                 yield from _divisors(argument, formulas)
             if operator == "/":
