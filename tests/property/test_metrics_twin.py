@@ -107,7 +107,7 @@ def computed(spark, frame, plans, populations) -> dict[tuple[str, str], dict]:
     days = spark.createDataFrame(sketches, types)
     window = WindowEnd("r30", LAST)
     summed = cells(frame, plans)
-    found = values(with_quantiles(summed, days, None, [window], plans), plans, plans).collect()
+    found = values(with_quantiles(summed, days, None, [window], plans), plans).collect()
     return {(row["slice_value"], row["metric"]): row.asDict() for row in found}
 
 

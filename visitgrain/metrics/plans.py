@@ -91,6 +91,18 @@ class Plans:
     def quantiles(self) -> dict[Leaf, str]:
         return {leaf: name for leaf, name in self.leaves.items() if leaf.kind == "quantile"}
 
+    def stands_on(self, metric: str) -> tuple[str, ...]:
+        """Columns of which one is not 0 where a subscriber has anything in the metric; of sketches the observations."""
+        found = self.leaves_of(metric)
+        observed = [Leaf("sum", leaf.tree, leaf.back, "n") if leaf.kind == "quantile" else leaf for leaf in found]
+        return tuple(sorted(self.summed[leaf] for leaf in observed))
+
+    @cached_property
+    def stands(self) -> dict[tuple[str, ...], str]:
+        """Each different `stands_on` of the metrics -> the column that counts its subscribers."""
+        different = dict.fromkeys(self.stands_on(metric.id) for metric in self.metrics)
+        return {columns: f"stands_{number}" for number, columns in enumerate(different)}
+
     def leaves_of(self, metric: str) -> list[Leaf]:
         return list(dict.fromkeys(leaves(self.trees[metric])))
 

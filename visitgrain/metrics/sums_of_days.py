@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame, functions as F
-from pyspark.sql.types import DataType
+import polars as pl
+from pyspark.sql import DataFrame
+from pyspark.sql.types import DataType, DateType, StringType, StructField
 
+from visitgrain.arrow.sums import summed
 from visitgrain.catalogue.atoms import Atom
 from visitgrain.catalogue.measures import SNAPSHOTS, Measure
-from visitgrain.expressions.exact import exact_sum
+from visitgrain.expressions.exact import names_of_parts, parts, whole
 from visitgrain.metrics.inner import atom
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.window_rows import KEY, ranges
+from visitgrain.metrics.window_rows import KEY
 from visitgrain.metrics.windows import WindowEnd
+from visitgrain.span import Span
 
+WINDOW_FIELDS = (StructField("window", StringType()), StructField("window_end", DateType()))
 FROM_SETS = "active_days"  # earlier windows of it come from the set of active days, which reaches back furthest
+
+
+class Piece(NamedTuple):
+    """Days of one window, now or some windows ago, and the sums that are taken over them: column by atom."""
+
+    window: str
+    window_end: date
+    days: Span
+    atoms: dict[str, str]
 
 
 def summed_days(days: DataFrame, windows: Sequence[WindowEnd], plans: Plans, keys: Sequence[str]) -> DataFrame:
@@ -24,12 +40,39 @@ def summed_days(days: DataFrame, windows: Sequence[WindowEnd], plans: Plans, key
     Rows are brought together by subscriber once, and spread over the windows that hold them after that.
     """
     wanted = sorted(additive(plans), key=str)
-    backs = sorted({found.back for found in wanted})
+    kinds = {field.name: field.dataType for field in days.schema}
     columns = sorted({atom(found.measure, 0, found.key) for found in wanted})
-    types = {field.name: field.dataType for field in days.schema}
-    together = days.select(*keys, "day", *columns).repartition("subscriber_id")
-    rows = together.join(F.broadcast(ranges(days, windows, backs)), F.expr("day between first and last"), how="inner")
-    return rows.groupBy(*keys, *KEY).agg(*(F.expr(_sum(found, types)) for found in wanted))
+    pieces = [piece for window in windows for piece in _pieces(window, wanted, kinds)]
+    narrow = [text for column in columns for text in parts(column, column, kinds[column])]
+    together = days.selectExpr(*keys, "day", *narrow).repartition("subscriber_id")
+    of_atoms = {column_of(found): kinds[atom(found.measure, 0, found.key)] for found in wanted}
+    names = [name for found, kind in of_atoms.items() for name in names_of_parts(found, kind)]
+    fields = [*(days.schema[key] for key in keys), *WINDOW_FIELDS]
+    sums = summed(together, partial(_over_windows, pieces=pieces, keys=list(keys)), fields, names)
+    return sums.selectExpr(*keys, *KEY, *(whole(name, kind) for name, kind in of_atoms.items()))
+
+
+def _pieces(window: WindowEnd, wanted: Sequence[Atom], kinds: Mapping[str, DataType]) -> Iterator[Piece]:
+    for back in sorted({found.back for found in wanted}):
+        atoms: dict[str, str] = {}
+        for found in wanted:
+            if found.back == back:
+                column, kind = atom(found.measure, 0, found.key), kinds[atom(found.measure, 0, found.key)]
+                atoms |= zip(names_of_parts(column_of(found), kind), names_of_parts(column, kind), strict=True)
+        yield Piece(window.name, window.end, window.bounds(back), atoms)
+
+
+def _over_windows(days: pl.DataFrame, pieces: Sequence[Piece], keys: list[str]) -> Iterator[pl.DataFrame]:
+    for piece in pieces:
+        inside = days.filter(pl.col("day").is_between(piece.days.start, piece.days.end))
+        if inside.height:
+            sums = inside.group_by(keys).agg(pl.col(column).sum().alias(name) for name, column in piece.atoms.items())
+            yield sums.with_columns(window=pl.lit(piece.window), window_end=pl.lit(piece.window_end))
+
+
+def column_of(found: Atom) -> str:
+    """Column of the atom."""
+    return atom(found.measure, found.back, found.key)
 
 
 def additive(plans: Plans) -> set[Atom]:
@@ -44,10 +87,3 @@ def additive(plans: Plans) -> set[Atom]:
 def is_additive(measure: Measure) -> bool:
     dated = measure.agg in ("date_set", "min_date", "max_date", "first_by")
     return measure.source != SNAPSHOTS and not dated
-
-
-def _sum(found: Atom, types: dict[str, DataType]) -> str:
-    column = atom(found.measure, 0, found.key)
-    of_window = f"if(back = {found.back}, {column}, null)"
-    name = atom(found.measure, found.back, found.key)
-    return f"{exact_sum(of_window, types[column])} {name}"

@@ -33,6 +33,8 @@ SAFE = {
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Measures and metrics are wider than the 100 columns up to which whole stages are compiled.
     "spark.sql.codegen.maxFields": "2000",
+    # HotSpot never compiles methods longer than this; Spark runs the operators of such a stage one by one instead.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # Rows of a subscriber lie together already: a join on subscriber and window needs no second shuffle.
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
     # INT96, the default, loses the zone in other readers.
