@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.compute_subscriber_metrics import SNAPSHOT_MONTHS, TWO_QUARTERS, reads
+from visitgrain.metrics.invariants import broken_laws
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.populations import compute_monthly_population_metrics
 from visitgrain.runtime.job import Job, during
@@ -17,4 +18,5 @@ JOB = Job(
     part=MONTHLY,
     transform=compute_monthly_population_metrics,
     spec=Plans.monthly,
+    laws=broken_laws,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.compute_subscriber_metrics import reads
+from visitgrain.metrics.invariants import broken_laws
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.populations import compute_population_metrics
 from visitgrain.runtime.job import Job, during
@@ -20,4 +21,5 @@ JOB = Job(
     part=DAILY,
     transform=compute_population_metrics,
     spec=Plans.daily,
+    laws=broken_laws,
 )

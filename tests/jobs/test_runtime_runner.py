@@ -79,6 +79,26 @@ def test_lost_rows_are_refused_and_nothing_changes(spark, world):
     run_job(job(drop_short, conserves=None), SPAN, world)  # control: the same transform without the law goes through
 
 
+def test_rows_that_break_a_law_are_refused_and_nothing_changes(spark, world):
+    """The law sees the rows as they would be published, the day of their partition with them."""
+    seen = []
+
+    def long_enough(rows, spec):
+        seen.extend(rows.select(["call_id", "day"]).to_pylist())
+        return [f"call {row['call_id']} is too short" for row in rows.to_pylist() if row["seconds"] < least]
+
+    least = 60
+    run_job(job(laws=long_enough), SPAN, world)  # control: the law holds
+    assert seen == [{"call_id": 1, "day": DAY}]
+    least = 61
+    with pytest.raises(GateRefused, match=r"table test_long_calls: call 1 is too short\. Nothing was changed in it"):
+        run_job(job(laws=long_enough), SPAN, world)
+    assertDataFrameEqual(world.lake.read(LONG_CALLS), calls(spark, KEPT))
+    files = [file.path for file in world.lake.data_files(LONG_CALLS)]
+    on_disk = world.lake.store.local_path(LONG_CALLS.name).rglob("*.parquet")
+    assert sorted(str(path.name) for path in on_disk) == sorted(path.split("/")[-1] for path in files)
+
+
 def test_a_refused_first_write_makes_no_table(world):
     with pytest.raises(GateRefused, match="2 lost"):
         run_job(job(drop_short), SPAN, world)

@@ -1,4 +1,4 @@
-"""One execution of a job: opens what it reads, saves what it writes, checks the conservation law."""
+"""One execution of a job: opens what it reads, saves what it writes, checks the laws of its rows."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from visitgrain.span import Span
 from visitgrain.tables import TABLES, Table
 
 LOG = logging.getLogger(__name__)
+MOST_TOLD = 5  # broken laws in a message
 INTERRUPTED = "interrupted"
 
 
@@ -108,6 +109,8 @@ class Attempt:
         staged = dict(zip(outputs, side_by_side(work), strict=True))
         if self.rows_in is not None:
             self._check_conservation(staged)
+        if self.job.laws is not None:
+            self._check_laws(*staged.values())
         for name, output in staged.items():
             self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
         contents.forget(self.job.writes)  # a later day of the span has read what became of the earlier ones
@@ -151,6 +154,19 @@ class Attempt:
             f"{self.rows_in} rows of {self.job.conserves} in, {accounted} accounted for ({listed}): "
             f"{abs((self.rows_in or 0) - accounted)} {'lost' if accounted < (self.rows_in or 0) else 'too many'}. "
             f"Nothing was changed in {', '.join(staged)}. Give every input row an outcome in the transform"
+        )
+
+    def _check_laws(self, staged: Staged) -> None:
+        """What the job says about its rows holds for those that are about to be published."""
+        assert self.job.laws is not None
+        broken = self.job.laws(staged.rows(self.lake.store), spec_of(self.job, self.context))
+        if not broken:
+            return
+        self.lake.discard(staged)
+        more = f"; and {len(broken) - MOST_TOLD} more" if len(broken) > MOST_TOLD else ""
+        raise GateRefused(
+            f"table {staged.table.name}: {'; '.join(broken[:MOST_TOLD])}{more}. Nothing was changed in it: "
+            "a definition, or the code that computes it, is wrong"
         )
 
     def entries(self) -> list[Entry]:

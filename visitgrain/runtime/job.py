@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from visitgrain.span import Grain, Span, shifted_month
 from visitgrain.tables import TABLES, Table
 
@@ -113,6 +115,7 @@ class Job:
     named in `outcomes`); only kept rows are written.
     `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
     (over all of them where none has one); None where no such law exists (reports).
+    `laws`, of the rows of its only table and the spec, tells what does not hold: such a run changes nothing.
     `part`: the job writes this part of its tables, files of their own; another job writes another part. Rows may also
     say themselves, in the reserved column `_part`, into which part's files they go.
     `local`, of the spec and of which tables are there: the column by whose values the job is local, None where it is
@@ -130,6 +133,7 @@ class Job:
     spec: Callable[[Any], Any] | None = None  # picks from the loaded catalogue what the transform needs
     conserves: str | None = None
     outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
+    laws: Callable[[pa.Table, Any], list[str]] | None = None
     part: str | None = None
     local: Callable[[Any, Callable[[Table], bool]], str | None] | None = None
 
@@ -143,6 +147,8 @@ class Job:
             raise ValueError(f"job {self.name}: conserves {self.conserves!r}, which it does not read")
         if self.local and self.conserves is None:
             raise ValueError(f"job {self.name}: local, but conserves nothing; name the read that its rows account for")
+        if self.laws and len(self.writes) != 1:
+            raise ValueError(f"job {self.name}: laws are about the rows of one table, it writes {len(self.writes)}")
         parts = [*((read.table, read.part) for read in self.reads), *((table, self.part) for table in self.writes)]
         for table, part in parts:
             if part is not None and part not in table.parts:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+
 from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import Function
 from visitgrain.errors import GateRefused
@@ -55,6 +57,17 @@ class Staged:
     def content(self) -> Content:
         """Of all rows of the replaced partitions."""
         return sum((file.content for file in self.left), self.report.content)
+
+    def rows(self, store: Store) -> pa.Table:
+        """All rows that were written, the partition column with them."""
+        found = []
+        for file in self.report.files:
+            rows = store.read_parquet(f"{self.table.name}/{file['path']}", list(self.table.column_names))
+            if self.table.partition is not None:
+                value = pa.repeat(pa.scalar(_value(self.table, file)), rows.num_rows)
+                rows = rows.append_column(self.table.partition, value)
+            found.append(rows)
+        return pa.concat_tables(found)
 
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
         """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
