@@ -53,11 +53,20 @@ def attributes_of(inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans) ->
 def of_slices(slice_days: DataFrame, measured_days: DataFrame, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:
     """One row per window, subscriber, slice and value. Sets of dates reach as far back as `slice_days`."""
     sums = summed_days(slice_days, windows, plans, SLICED)
-    ends = F.broadcast(bounds(slice_days, windows, 0).select(*KEY, ORIGIN))
-    days = slice_days.where("subscriber_id is not null").select(*SLICED, "day", *SETS).repartition("subscriber_id")
-    before = days.join(ends, F.expr("day <= window_end"), how="inner")
-    sets = words_of_days([*SLICED, *KEY], before).drop(ORIGIN)
-    return completed(sums.join(sets, [*SLICED, *KEY], how="full"), measured_days, windows, plans)
+    names = _sets_of(plans)
+    if names:
+        ends = F.broadcast(bounds(slice_days, windows, 0).select(*KEY, ORIGIN))
+        days = slice_days.where("subscriber_id is not null").select(*SLICED, "day", *names).repartition("subscriber_id")
+        before = days.join(ends, F.expr("day <= window_end"), how="inner")
+        sets = words_of_days([*SLICED, *KEY], before, names).drop(ORIGIN)
+        sums = sums.join(sets, [*SLICED, *KEY], how="full")
+    return completed(sums, measured_days, windows, plans)
+
+
+def _sets_of(plans: Plans) -> list[str]:
+    """The sets of dates that the formulas read."""
+    read = {"activity_dates" if a.measure == FROM_SETS and a.back else a.measure for a in plans.atoms}
+    return [name for name in SETS if name in read]
 
 
 def _snapshots(inputs: Inputs) -> DataFrame:
