@@ -22,14 +22,14 @@ def compare(task: Task, millions: float, runs: int) -> dict[str, Usage]:
         for turn in range(runs):
             for side, process in sides.items():
                 usages[side].append(_one_run(task, side, millions, process))
-                print(f"  {task.name} {millions:g} M, run {turn + 1}, {side}: {_text(usages[side][-1])}", flush=True)
+                print(f"  {task.name} {millions:g} M, run {turn + 1}, {side}: {text_of(usages[side][-1])}", flush=True)
     finally:
         for process in sides.values():
             process.communicate()  # closes its input, which ends it
     for rival in task.rivals_at(millions):
         for table in task.tables:
             assert_same(table, task.files(PRODUCT, table, millions), task.files(rival, table, millions), rival)
-    return {side: _median(found) for side, found in usages.items()}
+    return {side: median_of(found) for side, found in usages.items()}
 
 
 def _started(side: str, task: Task, millions: float) -> subprocess.Popen[str]:
@@ -56,7 +56,7 @@ def _wait_for(word: str, process: subprocess.Popen[str]) -> None:
     raise RuntimeError(f"{process.args!r} ended with {process.wait()} before it said {word!r}")
 
 
-def _median(usages: list[Usage]) -> Usage:
+def median_of(usages: list[Usage]) -> Usage:
     """Of each measure by itself; of memory the largest."""
     return Usage(
         wall_s=median(usage.wall_s for usage in usages),
@@ -65,5 +65,5 @@ def _median(usages: list[Usage]) -> Usage:
     )
 
 
-def _text(usage: Usage) -> str:
+def text_of(usage: Usage) -> str:
     return f"{usage.wall_s:.1f} s, {usage.cpu_s:.1f} CPU s, {usage.peak_bytes / 2**30:.1f} GiB"

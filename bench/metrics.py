@@ -2,7 +2,7 @@
 
 A lake of 4,000 simulated subscribers and three months is made once by the product; larger ones have every subscriber
 many times, under other ids. Each size runs in a warm process (once before it counts). The wide table is also computed
-one metric at a time, every tenth metric, as 122 separate queries would be.
+one metric at a time (every tenth is measured), as separate queries would be.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from bench.contestants import FOLDER
+from bench.harness import median_of, text_of
 from bench.measure import Usage, measured
 from bench.product import open_lake
 from jobs import compute_population_metrics, compute_subscriber_metrics
@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for subscribers in arguments.subscribers:
         print(f"{subscribers} subscribers", flush=True)
-        compare(open_lake(lake_of(subscribers), f"pseudonym_secret_file={FOLDER / 'secret'}"), arguments.runs)
+        compare(open_lake(lake_of(subscribers)), arguments.runs)
 
 
 def compare(context: Context, runs: int) -> None:
@@ -82,13 +82,8 @@ def timed(label: str, run: Callable[[], None], runs: int) -> Usage:
         with measured(os.getpid()) as usage:
             run()
         usages.append(usage)
-    counted = usages[1:] or usages
-    found = Usage(
-        median(usage.wall_s for usage in counted),
-        median(usage.cpu_s for usage in counted),
-        max(usage.peak_bytes for usage in counted),
-    )
-    print(f"{label}: {found.wall_s:.1f} s, {found.cpu_s:.1f} CPU s, {found.peak_bytes / 2**30:.1f} GiB", flush=True)
+    found = median_of(usages[1:] or usages)
+    print(f"{label}: {text_of(found)}", flush=True)
     return found
 
 
@@ -99,7 +94,7 @@ def lake_of(subscribers: int) -> Path:
         _simulate(base)
     if not folder.exists():
         shutil.copytree(base, folder)
-        context = open_lake(folder, f"pseudonym_secret_file={FOLDER / 'secret'}")
+        context = open_lake(folder)
         for name in COPIED:
             _copy(context, name, subscribers // SIMULATED - 1)
     return folder

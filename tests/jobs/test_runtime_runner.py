@@ -99,6 +99,17 @@ def test_rows_that_break_a_law_are_refused_and_nothing_changes(spark, world):
     assert sorted(str(path.name) for path in on_disk) == sorted(path.split("/")[-1] for path in files)
 
 
+def test_a_law_holds_for_no_rows_at_all(world):
+    seen = []
+
+    def noted(rows, spec):
+        seen.append(rows)
+        return []
+
+    run_job(job(lambda test_calls, **_: test_calls.limit(0), conserves=None, laws=noted), SPAN, world)
+    assert (seen[0].num_rows, seen[0].column_names) == (0, list(LONG_CALLS.column_names))
+
+
 def test_a_refused_first_write_makes_no_table(world):
     with pytest.raises(GateRefused, match="2 lost"):
         run_job(job(drop_short), SPAN, world)

@@ -28,10 +28,9 @@ def summed(rows: DataFrame, group: Grouping, keys: Sequence[StructField], column
 
 
 def totals(rows: DataFrame, keys: Sequence[str], columns: Sequence[str]) -> DataFrame:
-    """One row per key: sums of the bigint `columns` over all partitions. Null is a key of its own."""
+    """One row per key: sums of the bigint `columns` over all partitions; `rows` have nothing else. Null is a key."""
     group = partial(_by_key, keys=list(keys), columns=list(columns))
-    narrow = rows.select(*keys, *columns).repartition(*keys)
-    return summed(narrow, group, [rows.schema[key] for key in keys], columns)
+    return summed(rows.repartition(*keys), group, [rows.schema[key] for key in keys], columns)
 
 
 def _by_key(rows: pl.DataFrame, keys: list[str], columns: list[str]) -> list[pl.DataFrame]:

@@ -25,12 +25,12 @@ def exact_sums(frame: DataFrame, columns: Iterable[str]) -> list[str]:
     return [f"cast(sum(cast({n} as {EXACT})) as double) {n}" if n in doubles else f"sum({n}) {n}" for n in columns]
 
 
-def parts(name: str, text: str, kind: DataType) -> list[str]:
-    """A SQL number as one bigint column `name`, or as two: whole part and fraction, in units of 1e-12. Null is 0."""
+def parts(name: str, kind: DataType) -> list[str]:
+    """A column of numbers as one of bigints, or as two: whole part and fraction, in units of 1e-12. Null is 0."""
     if not isinstance(kind, DoubleType | FloatType):
-        return [f"coalesce(cast({text} as bigint), 0L) {name}"]
-    fraction = f"cast(round(({text} - floor({text})) * {float(UNIT)!r}D) as bigint)"
-    return [f"coalesce(cast(floor({text}) as bigint), 0L) {name}", f"coalesce({fraction}, 0L) {name}__fraction"]
+        return [f"coalesce(cast({name} as bigint), 0L) {name}"]
+    fraction = f"cast(round(({name} - floor({name})) * {float(UNIT)!r}D) as bigint)"
+    return [f"coalesce(cast(floor({name}) as bigint), 0L) {name}", f"coalesce({fraction}, 0L) {name}__fraction"]
 
 
 def names_of_parts(name: str, kind: DataType) -> Sequence[str]:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 import pyarrow as pa
 
-from visitgrain.catalogue.expression_tree import Literal
-from visitgrain.catalogue.formulas import Leaf, Outer, OuterTree
+from visitgrain.catalogue.formulas import is_linear
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.slices import ALL, ATTRIBUTES
+from visitgrain.metrics.window_rows import CELL, KEY
 
-CELL = ["window", "window_end", "slice", "slice_value"]
 TOLERANCE = 1e-9  # of sums of doubles, relative
-GROWTH = ("active_users", "new_users", "win_back_users", "newly_silent_users", "period_retention")
 
 
 def broken_laws(rows: pa.Table, plans: Plans) -> list[str]:
@@ -36,18 +34,6 @@ def broken_laws(rows: pa.Table, plans: Plans) -> list[str]:
     return [message for law, found in laws.items() for message in _told(law, found)]
 
 
-def additive(tree: OuterTree) -> bool:
-    """Is the number of a set that of its parts, added up?"""
-    match tree:
-        case Leaf(kind):
-            return kind != "quantile"
-        case Outer("+" | "-", (left, right)):
-            return additive(left) and additive(right)
-        case Outer("*" | "/", (left, Literal())):
-            return additive(left)
-    return False
-
-
 def _outside(cells: pl.DataFrame, plans: Plans) -> pl.DataFrame:
     ranges = [(m.id, *m.range) for m in plans.metrics]
     schema = {"metric": pl.String, "least": pl.Float64, "most": pl.Float64}
@@ -64,9 +50,9 @@ def _no_fraction(cells: pl.DataFrame) -> pl.DataFrame:
 def _not_added(cells: pl.DataFrame, plans: Plans, column: str) -> pl.DataFrame:
     """Cells of everybody whose `column` differs from the sum over an attribute. A metric that looks back further than
     history reaches has no value in any of them."""
-    fits = [m.id for m in plans.metrics if not m.rollup and (column == "subscribers" or additive(plans.trees[m.id]))]
+    fits = [m.id for m in plans.metrics if not m.rollup and (column == "subscribers" or is_linear(plans.trees[m.id]))]
     of_metrics = cells.filter(pl.col("metric").is_in(fits))
-    key = ["metric", "window", "window_end"]
+    key = ["metric", *KEY]
     parts = of_metrics.filter(pl.col("slice").is_in(ATTRIBUTES)).group_by(*key, "slice")
     sums = parts.agg(pl.col(column).sum().cast(pl.Float64).alias("sum"))
     whole = of_metrics.filter(pl.col("slice") == ALL).drop("slice")
@@ -76,7 +62,7 @@ def _not_added(cells: pl.DataFrame, plans: Plans, column: str) -> pl.DataFrame:
 
 
 def _no_growth(cells: pl.DataFrame) -> pl.DataFrame:
-    people = cells.filter(pl.col("slice").is_in([ALL, *ATTRIBUTES]) & pl.col("metric").is_in(GROWTH))
+    people = cells.filter(pl.col("slice").is_in([ALL, *ATTRIBUTES]))
 
     def of(metric: str, column: str = "value") -> pl.Expr:
         return pl.col(column).filter(pl.col("metric") == metric).max()

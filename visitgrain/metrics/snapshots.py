@@ -29,17 +29,13 @@ def with_segments(snapshots: DataFrame, products: DataFrame, segments: dict[str,
     return found
 
 
-def slices_of_people() -> str:
-    """Everybody, and each attribute with the subscriber's value: an array of structs of slice and slice_value."""
+def with_slices_of_people(rows: DataFrame, attributes: DataFrame) -> DataFrame:
+    """`rows` of subscribers and windows with the slices that each counts in, as `_slices`: everybody, and the
+    subscriber's value of each attribute; an array of structs of slice and slice_value."""
+    told = rows.join(attributes, ["subscriber_id", *KEY], how="left")
     everybody = f"named_struct('slice', '{ALL}', 'slice_value', '{ALL}')"
     named = [f"named_struct('slice', '{name}', 'slice_value', coalesce({name}, '{UNKNOWN}'))" for name in ATTRIBUTES]
-    return f"array({', '.join([everybody, *named])})"
-
-
-def with_slices_of_people(rows: DataFrame, attributes: DataFrame) -> DataFrame:
-    """`rows` of subscribers and windows with the slices that each counts in, as `_slices`."""
-    told = rows.join(attributes, ["subscriber_id", *KEY], how="left")
-    return told.selectExpr("*", f"{slices_of_people()} _slices").drop(*ATTRIBUTES)
+    return told.selectExpr("*", f"array({', '.join([everybody, *named])}) _slices").drop(*ATTRIBUTES)
 
 
 def snapshots_of_windows(rows: DataFrame, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:

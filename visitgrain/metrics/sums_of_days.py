@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from functools import partial
 from typing import NamedTuple
 
@@ -28,8 +27,7 @@ FROM_SETS = "active_days"  # earlier windows of it come from the set of active d
 class Piece(NamedTuple):
     """Days of one window, now or some windows ago, and the sums that are taken over them: column by atom."""
 
-    window: str
-    window_end: date
+    window: WindowEnd
     days: Span
     atoms: dict[str, str]
 
@@ -43,7 +41,7 @@ def summed_days(days: DataFrame, windows: Sequence[WindowEnd], plans: Plans, key
     kinds = {field.name: field.dataType for field in days.schema}
     columns = sorted({atom(found.measure, 0, found.key) for found in wanted})
     pieces = [piece for window in windows for piece in _pieces(window, wanted, kinds)]
-    narrow = [text for column in columns for text in parts(column, column, kinds[column])]
+    narrow = [text for column in columns for text in parts(column, kinds[column])]
     together = days.selectExpr(*keys, "day", *narrow).repartition("subscriber_id")
     of_atoms = {column_of(found): kinds[atom(found.measure, 0, found.key)] for found in wanted}
     names = [name for found, kind in of_atoms.items() for name in names_of_parts(found, kind)]
@@ -59,7 +57,7 @@ def _pieces(window: WindowEnd, wanted: Sequence[Atom], kinds: Mapping[str, DataT
             if found.back == back:
                 column, kind = atom(found.measure, 0, found.key), kinds[atom(found.measure, 0, found.key)]
                 atoms |= zip(names_of_parts(column_of(found), kind), names_of_parts(column, kind), strict=True)
-        yield Piece(window.name, window.end, window.bounds(back), atoms)
+        yield Piece(window, window.bounds(back), atoms)
 
 
 def _over_windows(days: pl.DataFrame, pieces: Sequence[Piece], keys: list[str]) -> Iterator[pl.DataFrame]:
@@ -67,7 +65,7 @@ def _over_windows(days: pl.DataFrame, pieces: Sequence[Piece], keys: list[str]) 
         inside = days.filter(pl.col("day").is_between(piece.days.start, piece.days.end))
         if inside.height:
             sums = inside.group_by(keys).agg(pl.col(column).sum().alias(name) for name, column in piece.atoms.items())
-            yield sums.with_columns(window=pl.lit(piece.window), window_end=pl.lit(piece.window_end))
+            yield sums.with_columns(window=pl.lit(piece.window.name), window_end=pl.lit(piece.window.end))
 
 
 def column_of(found: Atom) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from visitgrain.arrow.changes import Tie
-from visitgrain.arrow.rows import Function
+from visitgrain.arrow.rows import FilePart, Function, read_part
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.contract import KEPT, arrow_schema
@@ -60,14 +60,11 @@ class Staged:
 
     def rows(self, store: Store) -> pa.Table:
         """All rows that were written, the partition column with them."""
-        found = []
-        for file in self.report.files:
-            rows = store.read_parquet(f"{self.table.name}/{file['path']}", list(self.table.column_names))
-            if self.table.partition is not None:
-                value = pa.repeat(pa.scalar(_value(self.table, file)), rows.num_rows)
-                rows = rows.append_column(self.table.partition, value)
-            found.append(rows)
-        return pa.concat_tables(found)
+        table, found = self.table, []
+        for number, file in enumerate(self.report.files):
+            part = FilePart(number, store.path(table.name, file["path"]), _value(table, file), 0, 1, 0, 0)
+            found.append(read_part(part, table.column_names))
+        return pa.concat_tables(found) if found else arrow_schema(table).empty_table()
 
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
         """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
