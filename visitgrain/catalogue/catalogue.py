@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from visitgrain.catalogue.churn import ChurnSettings, load_churn
+from visitgrain.catalogue.churn_phrases import Phrase, load_phrases
 from visitgrain.catalogue.metrics import MetricCatalogue, load_metrics
 from visitgrain.catalogue.score_cards import ScoreCard, load_score_cards
 from visitgrain.catalogue.segment_models import SegmentModel, load_segment_models
@@ -20,6 +22,8 @@ class Catalogue(Strict):
     score_cards: dict[str, ScoreCard]
     segment_models: dict[str, SegmentModel]
     metrics: MetricCatalogue
+    churn: ChurnSettings
+    churn_phrases: dict[str, Phrase]
 
     @property
     def hash(self) -> str:
@@ -27,7 +31,7 @@ class Catalogue(Strict):
         return sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
-def load_catalogue(conf: Path, *, zone: str, visit_rules: str) -> Catalogue:
+def load_catalogue(conf: Path, *, zone: str, visit_rules: str, churn: str = "default") -> Catalogue:
     """Reads conf/catalogue. Raises ConfigError, all problems of a file in one message."""
     folder = conf / "catalogue"
     cards = load_score_cards(folder / "score_cards")
@@ -37,4 +41,6 @@ def load_catalogue(conf: Path, *, zone: str, visit_rules: str) -> Catalogue:
         score_cards=cards,
         segment_models=load_segment_models(folder / "segments", purposes=cards),
         metrics=load_metrics(folder),
+        churn=load_churn(folder / "churn", churn),
+        churn_phrases=load_phrases(folder),
     )

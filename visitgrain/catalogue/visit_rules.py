@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from visitgrain.catalogue.yaml_file import Strict, parse
-from visitgrain.errors import ConfigError, suggestion
+from visitgrain.catalogue.yaml_file import Strict, named_file, parse
+from visitgrain.errors import suggestion
 from visitgrain.tables.vocabulary import CHANNELS, EVENT_TYPES
 
 MOST_MINUTES = 24 * 60
@@ -98,9 +98,5 @@ class VisitRules(Strict):
 
 def load_visit_rules(folder: Path, name: str) -> VisitRules:
     """The rule set `name`. Raises ConfigError with the names there are."""
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in names:
-        raise ConfigError(
-            f"visit_rules: no rule set {name!r} in {folder}; there are: {', '.join(names)}{suggestion(name, names)}"
-        )
-    return parse(VisitRules, folder / f"{name}.yaml", label=f"conf/catalogue/visit_rules/{name}.yaml")
+    path = named_file(folder, name, setting="visit_rules")
+    return parse(VisitRules, path, label=f"conf/catalogue/visit_rules/{name}.yaml")

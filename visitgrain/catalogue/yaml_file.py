@@ -75,6 +75,14 @@ def parse(model: type[Model], path: Path, *, label: str | None = None) -> Model:
     return parse_with_places(model, path, label=label)[0]
 
 
+def named_file(folder: Path, name: str, *, setting: str) -> Path:
+    """The YAML file of that name. Raises ConfigError with the names there are."""
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(f"{setting}: no {name!r} in {folder}; there are: {', '.join(names)}{suggestion(name, names)}")
+    return folder / f"{name}.yaml"
+
+
 def parse_with_places(model: type[Model], path: Path, *, label: str | None = None) -> tuple[Model, yaml.Node]:
     """`parse`, and the node tree: `place_of` says where in the file something stands."""
     data, node = load(path, label=label)

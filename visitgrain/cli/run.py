@@ -21,6 +21,7 @@ from visitgrain.span import Span
 @click.argument("name", metavar="JOB|PIPELINE")
 @period_options
 @click.option("--dry-run", is_flag=True, help="Build and check every transform; write nothing.")
+@click.option("--trials", type=click.IntRange(min=0), help="Settings that a training job tries per learner.")
 @click.pass_obj
 def run(
     context: Context,
@@ -30,10 +31,12 @@ def run(
     start: Span | None,
     end: Span | None,
     dry_run: bool,
+    trials: int | None,
 ) -> None:
     """Run a job or a pipeline once. A second run replaces what the first wrote."""
     found = target(name)
     span = span_of(found.grain, day=day, month=month, start=start, end=end)
+    context.trials = trials
     if dry_run:
         _dry_run(found, span, context)
     else:

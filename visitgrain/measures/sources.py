@@ -28,7 +28,7 @@ ACQUISITION: Mapping[str, str] = {  # entry source of a first visit -> where the
 }
 EVENT_COLUMNS = (
     *("event_type", "channel", "business", "touchpoint_id", "campaign_id", "product_id", "process_id"),
-    *("os", "app_version", "amount_fen", "points"),
+    *("page", "os", "app_version", "amount_fen", "points"),
 )
 PROPS = {"rating": "int", "nps": "int", "result_count": "int", "load_ms": "int", "kind": "string", "target": "string"}
 

@@ -54,8 +54,10 @@ def outputs_of(
     touched: Touched | None = None,
 ) -> dict[str, DataFrame | ArrowRows]:
     """What the transform makes of `inputs`, by table name. Raises GateRefused when they are not the declared tables."""
-    only = {"touched": touched.keys} if touched else {}
-    result = job.transform(**inputs, spec=spec_of(job, context), span=span, **only)
+    more: dict[str, Any] = {"touched": touched.keys} if touched else {}
+    if job.tracked:
+        more["tracking"] = context.tracking(job)
+    result = job.transform(**inputs, spec=spec_of(job, context), span=span, **more)
     outputs = result if isinstance(result, dict) else {job.writes[0].name: result}
     declared = [table.name for table in job.writes]
     if sorted(outputs) != sorted(declared):

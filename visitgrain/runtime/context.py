@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
+from visitgrain.catalogue.churn import Tracking
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
@@ -19,6 +20,8 @@ from visitgrain.runtime.storage import Store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from visitgrain.runtime.job import Job
 
     from visitgrain.runtime.lake import Lake
 
@@ -36,6 +39,7 @@ class Context:
     conf: Path
     run_id: str = field(default_factory=new_run_id)
     debug: bool = False
+    trials: int | None = None  # of a hyper-parameter search; None = as the catalogue says
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -69,7 +73,14 @@ class Context:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        return load_catalogue(self.conf, zone=self.settings.zone, visit_rules=self.settings.visit_rules)
+        named = self.settings
+        return load_catalogue(self.conf, zone=named.zone, visit_rules=named.visit_rules, churn=named.churn)
+
+    def tracking(self, job: Job) -> Tracking:
+        """What a job that trains or applies models is told beside its rows."""
+        versions = {read.table.name: self.lake.version(read.table) for read in job.reads}
+        uri, lake = self.settings.mlflow_uri, self.settings.lake
+        return Tracking(uri=uri, run_id=self.run_id, lake=lake, versions=versions, trials=self.trials)
 
     @property
     def _jars(self) -> Path:

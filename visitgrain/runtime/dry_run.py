@@ -33,6 +33,8 @@ def outputs(job: Job, span: Span, context: Context) -> tuple[dict[str, DataFrame
     """What the job would write by table name, and a note per input that is not there yet."""
     lacking = [r.table.name for r in job.reads if not r.optional and not context.lake.has(r.table)]
     notes = [f"input {name} is not there yet; checked against an empty one" for name in lacking]
+    if job.tracked:
+        return {}, [*notes, "it trains or applies models: only its inputs were looked at"]
     try:
         return outputs_of(job, span, context, inputs_of(job, span, context.lake, optional=True)), notes
     except Exception as error:

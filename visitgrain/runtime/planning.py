@@ -123,6 +123,8 @@ class Book:
 
     def due(self, job: Job) -> set[Span]:
         """Periods that ran before and are not up to date: an input has changed since, or their last run failed."""
+        if job.tracked:
+            return set()
         return {period for period in self.periods(job) if self.state(job, period) != State.COMPLETE}
 
     def is_current(self, job: Job, period: Span) -> bool:

@@ -1,0 +1,1 @@
+"""Churn: who goes silent next month."""
