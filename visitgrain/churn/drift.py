@@ -1,0 +1,84 @@
+"""Whether inputs and scores still look as they did in training: the population stability index.
+
+PSI = sum over bins of (a - b) ln(a / b), a and b the shares of the current and the reference rows. 0.2 asks for a
+look, 0.3 stops the export of scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ALERT = 0.2
+BLOCK = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The reference rows of one feature in bins: what a later month is compared with, without the rows themselves.
+
+    Bin i holds edges[i-1] < value <= edges[i]; the last count is that of missing values (nan).
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """For JSON."""
+        return {"edges": list(self.edges), "counts": list(self.counts)}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Reference:
+        return cls(tuple(map(float, saved["edges"])), tuple(map(int, saved["counts"])))
+
+
+def reference(values: ArrayLike) -> Reference:
+    """Deciles of the values as bins. A value that fills a tenth or more, as of a constant, has a bin of its own."""
+    numbers = np.asarray(values, dtype=np.float64)
+    known = np.sort(numbers[~np.isnan(numbers)])
+    edges: NDArray[np.float64] = np.array([])
+    if len(known):
+        # observed values, not averages of two: a repeated one is recognised, infinite ones do no harm
+        cuts = known[np.maximum(-(-len(known) * np.arange(11) // 10) - 1, 0)]
+        value, times = np.unique(cuts, return_counts=True)
+        edges = np.unique(np.concatenate([cuts[1:-1], value[times > 1], np.nextafter(value[times > 1], -np.inf)]))
+    return Reference(tuple(edges.tolist()), tuple(_counts(edges, numbers).tolist()))
+
+
+def psi(before: Reference | ArrayLike, current: ArrayLike) -> float:
+    """PSI of the current values. An empty bin counts as half a row, one empty on both sides not at all.
+
+    Raises ValueError where one side has no rows.
+    """
+    ref = before if isinstance(before, Reference) else reference(before)
+    old = np.array(ref.counts)
+    new = _counts(np.array(ref.edges), np.asarray(current, dtype=np.float64))
+    if not old.sum() or not new.sum():
+        raise ValueError(f"PSI compares rows with rows: found {old.sum()} before and {new.sum()} now")
+    used = (old > 0) | (new > 0)
+    b, a = (np.maximum(counts[used], 0.5) / counts.sum() for counts in (old, new))
+    return float(np.sum((a - b) * np.log(a / b)))
+
+
+def references(features: Mapping[str, ArrayLike]) -> dict[str, Reference]:
+    """A reference of each feature, by name."""
+    return {name: reference(values) for name, values in features.items()}
+
+
+def psi_of_features(before: Mapping[str, Reference], current: Mapping[str, ArrayLike]) -> dict[str, float]:
+    """PSI by name, the most drifted first. Raises ValueError where names differ: a missing input is no drift."""
+    if set(before) != set(current):
+        missing, extra = sorted(set(before) - set(current)), sorted(set(current) - set(before))
+        raise ValueError(f"features differ from those of the reference: missing {missing}, not known {extra}")
+    found = {name: psi(before[name], current[name]) for name in before}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _counts(edges: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.int64]:
+    known = values[~np.isnan(values)]
+    bins = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    return np.append(bins, len(values) - len(known))
