@@ -110,7 +110,7 @@ def scored(draw: st.DrawFn) -> tuple[list[int], list[float]]:
     return y, draw(st.lists(st.sampled_from(np.linspace(0, 1, 8).tolist()), min_size=n, max_size=n))  # many ties
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(scored())
 def test_scikit_learn_agrees(rows):
     y, p = rows
@@ -121,6 +121,7 @@ def test_scikit_learn_agrees(rows):
     assert card["brier"] == pytest.approx(metrics.brier_score_loss(y, p))
 
 
+@settings(max_examples=40)
 @given(scored())
 def test_order_alone_decides_what_measures_order(rows):
     y, p = rows

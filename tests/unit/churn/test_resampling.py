@@ -63,6 +63,7 @@ def test_a_gain_over_itself_is_nothing_and_pairs_cancel():
     assert paired.high - paired.low < (alone.high - alone.low) / 3
 
 
+@pytest.mark.slow
 def test_95_percent_intervals_hold_the_truth():
     """y ~ Bernoulli(p), p uniform: AUC is 5/6. Seven or fewer misses of 60 have probability .986."""
     hits = 0
