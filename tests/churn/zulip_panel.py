@@ -112,7 +112,7 @@ def plain_visits(shared: Path = SHARED) -> int:
 
 
 def panel(cut_offs: Iterable[date], shared: Path = SHARED) -> pa.Table:
-    """`subscriber` (rank of the user among those of the table), `user_id`, `cut_off`, `label`, then `COLUMNS` (float64).
+    """`subscriber` (rank of `user_id` in the table), `user_id`, `cut_off`, `label`, then `COLUMNS` (float64).
 
     By cut-off, then user. Kept under build/ until this file or the cut-offs change.
     """

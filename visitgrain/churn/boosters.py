@@ -39,7 +39,7 @@ class LightGBM:
 
     @classmethod
     def read(cls, path: Path) -> LightGBM:
-        return cls(lightgbm.Booster(params={"num_threads": 1}, model_file=path))
+        return cls(lightgbm.Booster(model_file=path))
 
     @classmethod
     def train(cls, settings: Mapping[str, Any], rows: Panel, trees: int) -> LightGBM:

@@ -103,7 +103,7 @@ class FittedLogistic:
             "intercept": self.intercept,
             "settings": self.settings,
         }
-        (folder / MODEL).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        (folder / MODEL).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def fitted_logistic(content: Mapping[str, Any]) -> FittedLogistic:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -36,8 +36,7 @@ class Panel:
 
     def where(self, rows: NDArray[Any]) -> Panel:
         """The rows that a mask or positions choose."""
-        parts = {name: getattr(self, name)[rows] for name in ("x", "y", "month", "subscriber")}
-        return replace(self, **parts)
+        return Panel(self.features, self.x[rows], self.y[rows], self.month[rows], self.subscriber[rows])
 
     def joined(self, other: Panel | None) -> Panel:
         """These rows, then those of `other`. Raises ValueError where the features differ."""
@@ -45,8 +44,13 @@ class Panel:
             return self
         if other.features != self.features:
             raise ValueError("panels with different features are not joined")
-        names = ("x", "y", "month", "subscriber")
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names})
+        return Panel(
+            self.features,
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.y, other.y]),
+            np.concatenate([self.month, other.month]),
+            np.concatenate([self.subscriber, other.subscriber]),
+        )
 
 
 def panel_of(features: tuple[str, ...], x: ArrayLike, y: ArrayLike, month: ArrayLike, subscriber: ArrayLike) -> Panel:
