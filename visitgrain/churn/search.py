@@ -37,27 +37,27 @@ def search(
     """Tree-structured Parzen estimator (Bergstra et al. 2011); of equal values the earliest trial wins.
 
     The first trial is `learner` as it is: the answer is never worse than that on the choosing rows. Raises ValueError
-    where months of choosing lie within those of training.
+    where that lies outside of the space, or months of choosing lie within those of training.
     """
     if train.month.max() >= choose.month.min():
         raise ValueError("the choosing months must come after those of `train`")
+    present = {name: learner.settings[name] for name in space if name in learner.settings}
+    outside = [name for name, value in present.items() if not space[name].low <= value <= space[name].high]
+    if outside:
+        raise ValueError(f"the space leaves out the learner's own {', '.join(outside)}; widen it")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
+    study.enqueue_trial(present)
     records: list[Trial] = []
     best = learner
     for number in range(trials):
         began = perf_counter()
-        if number == 0:
-            parameters, asked = {name: learner.settings[name] for name in space if name in learner.settings}, None
-        else:
-            asked = study.ask(_distributions(space))
-            parameters = dict(asked.params)
-        chosen = learner.with_settings(**parameters).chosen(train, choose)
-        if asked is not None:
-            study.tell(asked, chosen.log_loss)
+        asked = study.ask(_distributions(space))
+        chosen = learner.with_settings(**asked.params).chosen(train, choose)
+        study.tell(asked, chosen.log_loss)
         if all(chosen.log_loss < record.value for record in records):
             best = chosen.learner
-        records.append(Trial(number, parameters, chosen.log_loss, perf_counter() - began))
+        records.append(Trial(number, dict(asked.params), chosen.log_loss, perf_counter() - began))
     return Found(best, tuple(records))
 
 
