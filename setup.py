@@ -31,6 +31,12 @@ setup(
         "pydantic>=2.14,<3",
         "pyyaml>=6",
         "click>=8.2,<9",
+        "scikit-learn>=1.9",  # logistic regression, isotonic regression
+        "scipy>=1.17",
+        "lightgbm==4.7.0",  # what mlflow 3.17 is tested with
+        "xgboost-cpu==3.2.0",  # xgboost with its Spark trainer, without 126 MB of GPU code: docs/adr/0015
+        "optuna==5.0.0",
+        "matplotlib>=3.11",
         "zstandard",
     ],
     extras_require={

@@ -41,7 +41,7 @@ class Phrases(Strict):
 def load_phrases(folder: Path) -> dict[str, Phrase]:
     """Raises ConfigError, also for features that there are not."""
     found, node = parse_with_places(Phrases, folder / "churn_phrases.yaml", label=LABEL)
-    named = {name: ("phrases", name) for name in found.phrases}
+    named: dict[str, tuple[str, ...]] = {name: ("phrases", name) for name in found.phrases}
     named |= {p.usual.feature: ("phrases", name, "usual", "feature") for name, p in found.phrases.items() if p.usual}
     unknown = [
         f"{place_of(node, where, LABEL)}: no feature {name!r} in churn_features{suggestion(name, list(FEATURES))}"

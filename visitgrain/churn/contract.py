@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.span import Span
 from visitgrain.tables.vocabulary import IN_SERVICE, SUBSCRIBER_STATUSES
@@ -50,5 +50,5 @@ def contract_features(
     return found.join(consumption, KEY, how="full").join(behaviour, KEY, how="full")
 
 
-def _named(name: str):
+def _named(name: str) -> Column:
     return F.col("segment").cast("string").alias(name)

@@ -55,8 +55,12 @@ def psi(before: Reference | ArrayLike, current: ArrayLike) -> float:
     Raises ValueError where one side has no rows.
     """
     ref = before if isinstance(before, Reference) else reference(before)
-    old = np.array(ref.counts)
-    new = _counts(np.array(ref.edges), np.asarray(current, dtype=np.float64))
+    return psi_of_counts(ref.counts, _counts(np.array(ref.edges), np.asarray(current, dtype=np.float64)))
+
+
+def psi_of_counts(before: ArrayLike, current: ArrayLike) -> float:
+    """PSI of rows that are counted by bin already, in the order of `Reference.counts`."""
+    old, new = np.asarray(before), np.asarray(current)
     if not old.sum() or not new.sum():
         raise ValueError(f"PSI compares rows with rows: found {old.sum()} before and {new.sum()} now")
     used = (old > 0) | (new > 0)

@@ -166,7 +166,7 @@ def _completed(rows: DataFrame) -> DataFrame:
             "night": F.try_divide("_night", "ev_90"),
             "trend30_90": F.expr("ev_30 / (ev_90 / 3D + 1D)"),
             "trend7_30": F.expr("ev_7 / (ev_30 * 7D / 30D + 1D)"),
-            "nact6": sum((F.col(f"mday_{n}") > 0).cast("double") for n in range(1, MONTHS_BACK + 1)),
+            "nact6": F.expr(" + ".join(f"cast(mday_{n} > 0 as double)" for n in range(1, MONTHS_BACK + 1))),
             "moy": F.month("cut_day").cast("double"),
         }
     )

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from visitgrain.catalogue.yaml_file import Strict
+from visitgrain.catalogue.churn_phrases import Phrase
 from visitgrain.churn.panel import Floats, Panel
 
 NOBODY = -1  # no (further) reason: nothing else adds to the risk
 MISSING = {"en": "none", "zh": "无"}
 USUAL = {"en": ", usual: ", "zh": "，平时："}
 COLON = {"en": ": ", "zh": "："}
-
-
-class Habit(Strict):
-    """The subscriber's own usual value: another feature, brought to the same length of time."""
-
-    feature: str
-    divided_by: float = 1.0  # ev_180 divided by 6 is usual for ev_30
-
-
-class Phrase(Strict):
-    """How a feature is told. Features of one family are one reason, told by the member that adds most."""
-
-    en: str
-    zh: str
-    unit_en: str = ""
-    unit_zh: str = ""
-    family: str | None = None
-    decimals: int = 0
-    usual: Habit | None = None  # else the median of those who stayed
-    worse: Literal["low", "high"] | None = None  # compare with the usual only where the value lies on that side of it
-
-
-class Phrases(Strict):
-    """A YAML file of phrases by feature. A feature without a phrase is never given as a reason."""
-
-    phrases: dict[str, Phrase]
 
 
 class Reasons(NamedTuple):

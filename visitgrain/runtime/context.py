@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from visitgrain.runtime.job import Job
-
     from visitgrain.runtime.lake import Lake
 
 

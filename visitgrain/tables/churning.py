@@ -175,7 +175,9 @@ CHURN_PORTRAITS = Table(
     grain="one row per month, group and feature (or value of an attribute)",
     description="How tiers of risk, and those who went silent, differ from who stays: ranked, in words.",
     columns=(
-        key("month", "date", "of the scores; of the label for the group silent, whose features are of the month before"),
+        key(
+            "month", "date", "of the scores; of the label for the group silent, whose features are of the month before"
+        ),
         key("group", "string", "who is compared", values=(*TIERS, "silent")),
         key("feature", "string", "feature, or attribute=value"),
         key("rank", "int", "1 = differs most; within month and group"),

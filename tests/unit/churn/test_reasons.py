@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from visitgrain.catalogue.churn_phrases import Phrases
 from visitgrain.catalogue.yaml_file import parse
 from visitgrain.churn.panel import panel_of
-from visitgrain.churn.reasons import NOBODY, Phrases, codes, top_reasons, usual_of_stayers, worded
+from visitgrain.churn.reasons import NOBODY, codes, top_reasons, usual_of_stayers, worded
 
 FEATURES = ("recency", "ev_30", "ev_180", "gap", "moy")
 YAML = """

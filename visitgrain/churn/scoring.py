@@ -1,0 +1,173 @@
+"""Everybody who was active in the month gets a probability of silence, a tier, a rank and reasons in words."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql.types import DoubleType, StructType
+
+from visitgrain.catalogue.catalogue import Catalogue
+from visitgrain.catalogue.churn import Tracking
+from visitgrain.catalogue.churn_phrases import Phrase
+from visitgrain.churn.drift import Reference, psi_of_counts
+from visitgrain.churn.model import ChurnModel, load
+from visitgrain.churn.model_rows import KEY, FeatureSet, feature_set, rows_of
+from visitgrain.churn.panel import Floats
+from visitgrain.churn.phrases import phrases_of
+from visitgrain.churn.reasons import codes, top_reasons, worded
+from visitgrain.churn.tiers import tier
+from visitgrain.churn.tracking import CHAMPION, MODEL, aliased, tracked
+from visitgrain.errors import GateRefused
+from visitgrain.span import Span
+from visitgrain.tables.churning import CHURN_SCORES
+
+TOP = 5
+LANGUAGES = ("en", "zh")
+BUCKETS = 1000  # of the probability: ranks are counted within each, and after those above
+SCORED = (
+    "subscriber_id bigint, month date, probability double, raw_score double, tier string, "
+    "reasons array<string>, reasons_zh array<string>, reason_features array<string>"
+)
+Files = Mapping[str, bytes]
+
+
+def score_churn(
+    *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
+) -> DataFrame:
+    """One row per subscriber of the months' churn_features that is not gone, by the model that is champion now.
+
+    Raises GateRefused where there is no champion, its features are not those of the tables, or scores have drifted
+    beyond the hard limit; what was published before stays.
+    """
+    with tracked(tracking) as client:
+        champion = aliased(client, CHAMPION)
+    if champion is None:
+        raise GateRefused(f"no version of model {MODEL!r} has the alias {CHAMPION}: run train_churn, or set the alias")
+    model, version = champion
+    rows = rows_of(churn_features, subscriber_metrics, spec)
+    check_features(model.features, feature_set(spec), rows.schema, version)
+    scored = applied(rows, model, phrases_of(spec)).persist()
+    _check_drift(scored, model.references["score"], spec.churn.monitoring.psi_block, version)
+    told = {
+        "model_version": F.lit(int(version)),
+        "feature_hash": F.lit(model.features.hash),
+        "run_id": F.lit(tracking.run_id),
+    }
+    return ranked(scored).withColumns(told).select(*CHURN_SCORES.column_names)
+
+
+def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, version: str) -> None:
+    """Raises GateRefused for a feature that is missing, of another kind, or defined in another way than in training."""
+    types = {field.name: field.dataType for field in schema}
+    wrong = [f"{name} is not there" for name in wanted.names if name not in types]
+    wrong += [
+        f"{name} is {types[name].simpleString()}, not double"
+        for name in wanted.names
+        if name in types and not isinstance(types[name], DoubleType)
+    ]
+    wrong += [
+        f"{name} is defined in another way than in training"
+        for name, definition in wanted.definitions.items()
+        if name in types and there.definitions.get(name) != definition
+    ]
+    if wrong:
+        raise GateRefused(
+            f"model {MODEL} version {version} does not fit the features: {'; '.join(wrong)}. Nothing was changed. "
+            "Train again, or move the alias champion to a version that fits"
+        )
+
+
+def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase]) -> DataFrame:
+    """KEY, score, tier and reasons. The model's files go to each executor once."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    sent = rows.sparkSession.sparkContext.broadcast(files)
+    told = {name: phrase for name, phrase in phrases.items() if name in model.features.names}
+    return rows.select(*KEY, *model.features.names).mapInArrow(partial(_scored, sent=sent, phrases=told), SCORED)
+
+
+def _scored(batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase]) -> Iterator[pa.RecordBatch]:
+    model = _loaded(_Sent(tuple(sorted(sent.value.items()))))
+    names = model.features.names
+    for batch in batches:
+        x = matrix(batch, names)
+        raw = model.fitted.score(x)
+        probability = model.calibration.apply(raw)
+        reasons = top_reasons(model.fitted.contributions(x)[0], names, phrases, TOP)
+        words = [_lists(worded(reasons, x, names, model.usual, phrases, language)) for language in LANGUAGES]
+        columns = [batch["subscriber_id"], batch["month"], probability, raw, tier(probability, model.cut_points)]
+        arrays = [pa.array(column) if not isinstance(column, pa.Array) else column for column in columns]
+        arrays[4] = pa.array(arrays[4].to_pylist(), pa.string())
+        yield pa.RecordBatch.from_arrays([*arrays, *words, _lists(codes(reasons, names))], names=_NAMES)
+
+
+_NAMES = [part.split()[0] for part in SCORED.split(", ")]
+
+
+class _Sent(NamedTuple):
+    files: tuple[tuple[str, bytes], ...]
+
+
+@lru_cache(maxsize=2)
+def _loaded(sent: _Sent) -> ChurnModel:
+    """Once per worker process and model."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in sent.files:
+            (Path(folder) / name).write_bytes(content)
+        return load(Path(folder))
+
+
+def matrix(batch: pa.RecordBatch | pa.Table, names: Iterable[str]) -> Floats:
+    """(rows, features), null = nan."""
+    wanted = list(names)
+    x = np.empty((batch.num_rows, len(wanted)))
+    for place, name in enumerate(wanted):
+        x[:, place] = batch[name].to_numpy(zero_copy_only=False)
+    return x
+
+
+def _lists(words: Any) -> pa.Array:
+    """(rows, top) of text or None -> lists without the Nones."""
+    there = words != None  # noqa: E711 - element by element
+    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(words[there].tolist(), pa.string()))
+
+
+def ranked(scored: DataFrame) -> DataFrame:
+    """With `rank`: 1 + how many of the month have a higher probability; equals share it.
+
+    Within a bucket of the probability rows are ranked together; what is above a bucket are counts of buckets.
+    """
+    bucketed = scored.withColumn("_bucket", F.floor(F.col("probability") * BUCKETS))
+    counts = bucketed.groupBy("month", "_bucket").agg(F.count(F.lit(1)).alias("_n"))
+    upward = Window.partitionBy("month").orderBy(F.desc("_bucket"))
+    above = counts.select("month", "_bucket", (F.sum("_n").over(upward) - F.col("_n")).alias("_above"))
+    inside = Window.partitionBy("month", "_bucket").orderBy(F.desc("probability"))
+    found = bucketed.withColumn("_inside", F.rank().over(inside))
+    joined = found.join(F.broadcast(above), ["month", "_bucket"], how="left")
+    return joined.withColumn("rank", (F.col("_above") + F.col("_inside")).cast("bigint"))
+
+
+def _check_drift(scored: DataFrame, before: Reference, limit: float, version: str) -> None:
+    edges = F.array(*(F.lit(edge) for edge in before.edges))
+    place = F.size(F.filter(edges, lambda edge: edge < F.col("probability")))
+    found = scored.groupBy("month", place.alias("bin")).agg(F.count(F.lit(1)).alias("n")).collect()
+    for month in sorted({row.month for row in found}):
+        counts = np.zeros(len(before.counts), dtype=np.int64)
+        for row in found:
+            if row.month == month:
+                counts[row.bin] = row.n
+        drift = psi_of_counts(np.array(before.counts), counts)
+        if drift > limit:
+            raise GateRefused(
+                f"scores of {month:%Y-%m} by model version {version} have drifted: PSI {drift:.3f}, at most {limit:g} "
+                "(monitoring.psi_block). Nothing was published. Look at churn_monitoring, train again"
+            )
