@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, gammaln, hyp2f1, psi
+from scipy.special import expit, gammaln, psi
 
-from visitgrain.value.likelihood import Array, collapsed, maximised
+from visitgrain.value.expectation import expected_if_alive
+from visitgrain.value.likelihood import Array, TooLittle, collapsed, maximised
 
 BOUNDS = [(-8.0, 8.0)] * 4  # of the logarithms
 STARTS = ((1.0, 3.0, 1.0, 3.0), (0.5, 5.0, 0.8, 2.5))
-_POLE = 1e-6  # nearer to a = 1 or, without a repeat, to a + b = 1 the closed form is 0 / 0
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,14 @@ class BgNbd:
         log_odds = np.log(self.a / last) + (self.r + x) * np.log(
             (self.alpha + T) / (self.alpha + t_x)
         )  # of having left
-        alive: Array = np.where(x > 0, expit(-log_odds), 1.0)
+        alive: Array = np.where(x == 0, 1.0, expit(-log_odds))  # NaN stays NaN
         return alive
 
     def expected(self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
-        """Expected purchases within `t` after T, t = 0 or more: equation (10) of the paper.
-
-        Its (1-z)^(r+x) 2F1(r+x, b+x; a+b+x-1; z) overflows for frequent customers. By Euler's transformation it is
-        (1-z)^(a-1) 2F1(a-1, a+b-1-r; a+b+x-1; z): no parameter but the third grows with x, and the series gets shorter.
-        """
+        """Expected purchases within `t` after T, t = 0 or more; finite for every possible history."""
         x, t_x, T = _checked(x, t_x, T)
-        t = np.asarray(t, dtype=float)
-        a, b = self.a, self.b
-        if min(abs(a - 1), abs(a + b - 1)) < _POLE:
-            a += 2 * _POLE
-        z = t / (self.alpha + T + t)
-        c = a + b + x - 1
-        still = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a - 1, a + b - 1 - self.r, c, z)
-        if_alive: Array = np.maximum(c / (a - 1) * (1 - still), 0)
-        return if_alive * self.alive(x, t_x, T)
+        times = np.broadcast_to(np.asarray(t, dtype=float), x.shape)
+        return expected_if_alive(self.r, self.alpha, self.a, self.b, times, x, T) * self.alive(x, t_x, T)
 
     def to_dict(self) -> dict[str, float]:
         return asdict(self)
@@ -70,12 +59,12 @@ class BgNbd:
 def fit(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None) -> BgNbd:
     """The model of greatest likelihood. `weights`: how many customers have each (x, t_x, T); 1 each when None.
 
-    Raises ValueError for impossible histories, and where nobody has a repeat: nothing can be told apart then.
+    Raises ValueError for impossible histories, TooLittle where nobody has a repeat: nothing can be told apart then.
     """
     x, t_x, T = _checked(x, t_x, T)
     rows = collapsed(weights, x=x, t_x=t_x, T=T)
     if not (rows["x"] > 0).any():
-        raise ValueError("nobody has a repeat purchase; fit on a longer history")
+        raise TooLittle("nobody has a repeat purchase; fit on a longer history")
 
     def likelihood(parameters: Array) -> tuple[Array, tuple[Array, ...]]:
         r, alpha, a, b = parameters

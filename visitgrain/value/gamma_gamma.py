@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, psi
 
-from visitgrain.value.likelihood import Array, collapsed, maximised
+from visitgrain.value.likelihood import Array, TooLittle, collapsed, maximised
 
 # Of the logarithms of p, q and of v in units of the mean value. Without q > 1 the mean of all would be infinite.
 BOUNDS = [(-8.0, 8.0), (0.001, 8.0), (-8.0, 8.0)]
@@ -55,14 +55,14 @@ def fit(x: ArrayLike, mean_value: ArrayLike, weights: ArrayLike | None = None) -
     """The model of greatest likelihood. `x`: purchases that `mean_value` is the mean of.
 
     Customers without a purchase or with a mean that is not positive say nothing about the model and are left out.
-    Raises ValueError when nobody is left, and where all have the same mean: there is nothing to tell apart.
+    Raises TooLittle when nobody is left, and where all have the same mean: there is nothing to tell apart.
     """
     x, mean_value = np.asarray(x, dtype=float), np.asarray(mean_value, dtype=float)
     known = (x > 0) & (mean_value > 0)
     weights = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=float)
     rows = collapsed(weights[known], x=x[known], mean_value=mean_value[known])
     if len(np.unique(rows["mean_value"])) < 2:
-        raise ValueError("fewer than two different mean values above 0; fit on more customers")
+        raise TooLittle("fewer than two different mean values above 0; fit on more customers")
     unit = float(np.average(rows["mean_value"], weights=rows["weights"]))
     values = rows["mean_value"] / unit
 

@@ -14,6 +14,10 @@ Array = NDArray[np.float64]
 Likelihood = Callable[[Array], tuple[Array, Sequence[Array]]]
 
 
+class TooLittle(ValueError):
+    """The histories are valid, but there are too few different ones to fit the model."""
+
+
 def collapsed(weights: ArrayLike | None, **columns: ArrayLike) -> dict[str, Array]:
     """Distinct rows of `columns`, sorted, with the sum of their weights (1 each when None) as `weights`.
 
