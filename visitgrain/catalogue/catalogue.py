@@ -7,11 +7,12 @@ from pathlib import Path
 
 from visitgrain.catalogue.churn import ChurnSettings, load_churn
 from visitgrain.catalogue.churn_phrases import Phrase, load_phrases
+from visitgrain.catalogue.customer_value import CustomerValue
 from visitgrain.catalogue.metrics import MetricCatalogue, load_metrics
 from visitgrain.catalogue.score_cards import ScoreCard, load_score_cards
 from visitgrain.catalogue.segment_models import SegmentModel, load_segment_models
 from visitgrain.catalogue.visit_rules import VisitRules, load_visit_rules
-from visitgrain.catalogue.yaml_file import Strict
+from visitgrain.catalogue.yaml_file import Strict, parse
 
 
 class Catalogue(Strict):
@@ -24,6 +25,7 @@ class Catalogue(Strict):
     metrics: MetricCatalogue
     churn: ChurnSettings
     churn_phrases: dict[str, Phrase]
+    customer_value: CustomerValue
 
     @property
     def hash(self) -> str:
@@ -43,4 +45,5 @@ def load_catalogue(conf: Path, *, zone: str, visit_rules: str, churn: str = "def
         metrics=load_metrics(folder),
         churn=load_churn(folder / "churn", churn),
         churn_phrases=load_phrases(folder),
+        customer_value=parse(CustomerValue, folder / "customer_value.yaml", label="conf/catalogue/customer_value.yaml"),
     )
