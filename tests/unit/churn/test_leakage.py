@@ -20,6 +20,8 @@ NONE = np.nan
         ([7, 7, 7, 7, 7, 7], 0.5),
         ([1, 1, 1, NONE, NONE, NONE], 1.0),  # who has a value at all
         ([NONE, NONE, NONE, 1, 1, 1], 1.0),
+        ([1, 2, 3, 4, NONE, NONE], 1.0),  # ranked above
+        ([2, 3, 4, 1, NONE, NONE], 1.0),  # ranked below
         ([np.inf, np.inf, np.inf, NONE, NONE, NONE], 1.0),
         ([NONE] * 6, 0.5),
         ([1, 2, 5, 4, 3, 6], 7 / 9),  # 5 is above 4 and 3

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.churn.planted import BAD, GOOD, ROWS, World, better, noise, overconfident
+from tests.unit.churn.planted import BAD, GOOD, ROWS, World, better, equal, noise, overconfident
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge, slice_gains
 
 QUICK = Gate(samples=200)
@@ -52,6 +52,14 @@ def test_a_promotion_gives_its_numbers():
 def test_the_leak_list_refuses_by_name():
     verdict = judge(better(World(0)), replace(QUICK, leak_list=("b*",)))
     assert verdict == Verdict(False, ("inputs on the leak list of the label: b",))
+
+
+def test_chance_in_many_small_slices_does_not_refuse():
+    """25 places of 160 rows, models of equal worth: some places fall by far more than .01."""
+    contest = equal(World(0))
+    contest = replace(contest, slices={"place": contest.subscriber % 25})
+    assert min(point for _, (point, _) in slice_gains(contest, 50)) < -0.03
+    assert not any("behind" in words for words in judge(contest, QUICK).reasons)
 
 
 def small(regions: list[str | None]) -> Contest:

@@ -65,6 +65,13 @@ def test_ece_by_its_definition():
     assert quality.ece(y, p) == pytest.approx(sum(m.mean() * abs(y[m].mean() - p[m].mean()) for m in inside))
 
 
+def test_a_score_on_an_edge_of_ece_belongs_to_the_bin_above():
+    # quantiles 0, .1 ... 1 of 0 ... 10 are 0 ... 10: each of the lower nine alone, the two highest together
+    p = np.arange(11) / 10
+    y = np.array([0] * 9 + [1, 0])
+    assert quality.ece(y, p) == pytest.approx((p[:9].sum() + abs(0.1 - 1.0)) / 11)
+
+
 def test_months_apart():
     found = quality.per_month([0, 1, 0, 1, 1], [0.1, 0.9, 0.8, 0.3, 0.5], ["b", "b", "a", "a", "c"])
     assert list(found.months) == ["a", "b", "c"]
