@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from visitgrain.churn.labels import OPEN_MONTH, label_silence
-from visitgrain.runtime.job import Job, Read, during, months_before
+from visitgrain.runtime.job import Job, Read, during, months_before, months_in
 from visitgrain.tables.churning import ACTIVITY_DAYS, CHURN_FEATURES, CHURN_LABELS
 from visitgrain.tables.inputs import SUBSCRIBER_MONTH
 
@@ -14,7 +14,7 @@ JOB = Job(
     reads=(
         Read(CHURN_FEATURES, months_before, optional=True),
         during(ACTIVITY_DAYS),
-        Read(SUBSCRIBER_MONTH, lambda span: (span.month, span.end.replace(day=1)), optional=True),
+        Read(SUBSCRIBER_MONTH, months_in, optional=True),
     ),
     writes=(CHURN_LABELS,),
     transform=label_silence,

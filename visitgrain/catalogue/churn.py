@@ -12,7 +12,16 @@ from visitgrain.tables.measuring import WindowName
 from visitgrain.tables.vocabulary import CHANNELS
 
 LearnerName = Literal["recency", "rfv_logistic", "logistic", "lightgbm", "xgboost_spark", "gbt_spark"]
-SliceName = Literal["main_channel", "tenure_band", "area", "consumption_segment", "behaviour_segment"]
+SliceName = Literal[
+    "main_channel",
+    "main_touchpoint",
+    "main_hours",
+    "tenure_band",
+    "area",
+    "plan",
+    "consumption_segment",
+    "behaviour_segment",
+]
 
 
 class Tracking(Strict):

@@ -28,6 +28,7 @@ OF_SNAPSHOT = {
     "social_circle_size": "cast(social_circle_size as double)",
     "star_level": "cast(star_level as double)",
     "area": "area_code",
+    "plan": "plan_id",
     "gone": f"coalesce(status in {GONE}, false)",
 }
 

@@ -20,6 +20,7 @@ from visitgrain.tables.churning import CHURN_FEATURES, MONTHS_BACK, WITHIN
 
 KEY = ("subscriber_id", "month")
 LONGEST_SHARE = 90  # days that shares of weekends and nights are taken over
+HOURS = ("0-5", "6-11", "12-17", "18-23")
 DAY_S = 86_400.0
 LEAK = " is not before the cut-off of its month; its day in activity_days is wrong: run collect_activity_days again"
 
@@ -30,22 +31,29 @@ def build_churn_features(
     subscriber_month: DataFrame,
     consumption_segments: DataFrame,
     behaviour_segments: DataFrame,
+    time_preferences: DataFrame,
     spec: Catalogue,
     span: Span,
 ) -> DataFrame:
-    """One row per month of the span and subscriber with an active day in it on the label channel."""
+    """One row per month of the span and subscriber with an active day on the label channel within its last 180 days.
+
+    A source row that happened at the cut-off or later fails the run.
+    """
     cut_offs = _cut_offs(activity_days, span, spec.zone)
     channels = spec.churn.channels
     own = activity_days.where(F.col("channel").isin(*channels))
     days = _per_day(own, channels)
-    base = _active_in_month(days, cut_offs)
+    base = _base(days, cut_offs)
     # All that follows comes together by subscriber: brought there once, and narrow.
     history = days.repartition("subscriber_id").join(F.broadcast(cut_offs), F.expr("day < cut_day"), how="inner")
-    history = history.join(base, list(KEY), how="semi")
+    history = history.join(base, list(KEY), how="inner")
     found = _sums(history).join(_gaps(history), list(KEY), how="left")
     for name in ("section", "page"):
         found = found.join(_distinct(history, name), list(KEY), how="left")
-    found = found.join(_channels(activity_days, cut_offs, channels), list(KEY), how="left")
+    ninety = _last_days(activity_days, cut_offs)
+    found = found.join(_channels(ninety, channels), list(KEY), how="left")
+    found = found.join(_main_touchpoint(ninety), list(KEY), how="left")
+    found = found.join(_main_hours(time_preferences), list(KEY), how="left")
     contract = contract_features(subscriber_month, consumption_segments, behaviour_segments, span)
     return _completed(found.join(contract, list(KEY), how="left")).select(*CHURN_FEATURES.column_names)
 
@@ -69,9 +77,10 @@ def _per_day(own: DataFrame, channels: Sequence[str]) -> DataFrame:
     )
 
 
-def _active_in_month(days: DataFrame, cut_offs: DataFrame) -> DataFrame:
-    inside = F.expr("day < cut_day and day >= month")
-    return days.join(F.broadcast(cut_offs), inside, how="inner").select(*KEY).distinct()
+def _base(days: DataFrame, cut_offs: DataFrame) -> DataFrame:
+    inside = F.expr(f"day < cut_day and (day >= month or datediff(cut_day, day) <= {max(WITHIN)})")
+    recent = days.join(F.broadcast(cut_offs), inside, how="inner")
+    return recent.groupBy(*KEY).agg(F.bool_or(F.expr("day >= month")).alias("active"))
 
 
 def _sums(history: DataFrame) -> DataFrame:
@@ -94,7 +103,7 @@ def _sums(history: DataFrame) -> DataFrame:
         for n in range(1, MONTHS_BACK + 1)
     ]
     weekend = F.weekday("day") >= 5
-    return history.groupBy(*KEY, "cut_off", "cut_day").agg(
+    return history.groupBy(*KEY, "active", "cut_off", "cut_day").agg(
         F.min("first_time").alias("_first"),
         _before_the_cut_off(F.max("last_time")).alias("known_through"),
         F.sum("events").cast("double").alias("n_all"),
@@ -137,20 +146,41 @@ def _distinct(history: DataFrame, name: str) -> DataFrame:
     return last.groupBy(*KEY).agg(*counts)
 
 
-def _channels(activity_days: DataFrame, cut_offs: DataFrame, channels: Sequence[str]) -> DataFrame:
-    """Active days on other channels, and the channel that is used most; ties go to the first by name."""
-    ages = activity_days.select("subscriber_id", "channel", "day").join(
-        F.broadcast(cut_offs), F.expr(f"day < cut_day and datediff(cut_day, day) <= {LONGEST_SHARE}"), how="inner"
-    )
-    counted = ages.groupBy(*KEY, "channel").agg(
+def _last_days(activity_days: DataFrame, cut_offs: DataFrame) -> DataFrame:
+    inside = F.expr(f"day < cut_day and datediff(cut_day, day) <= {LONGEST_SHARE}")
+    return activity_days.join(F.broadcast(cut_offs), inside, how="inner")
+
+
+def _channels(ninety: DataFrame, channels: Sequence[str]) -> DataFrame:
+    """Active days on other channels, and the channel that is used on most days."""
+    counted = ninety.groupBy(*KEY, "channel").agg(
         F.count(F.lit(1)).alias("_days"), F.count_if(F.expr("datediff(cut_day, day) <= 30")).alias("_days_30")
     )
     other = ~F.col("channel").isin(*channels)
     return counted.groupBy(*KEY).agg(
         F.sum(F.when(other, F.col("_days_30")).otherwise(0)).cast("double").alias("other_day_30"),
         F.sum(F.when(other, F.col("_days")).otherwise(0)).cast("double").alias("other_day_90"),
-        F.min_by("channel", F.struct(-F.col("_days"), F.col("channel"))).alias("main_channel"),
+        _most("channel", "_days").alias("main_channel"),
     )
+
+
+def _main_touchpoint(ninety: DataFrame) -> DataFrame:
+    clicked = ninety.select(*KEY, F.explode("touchpoints").alias("touchpoint"))
+    counted = clicked.groupBy(*KEY, "touchpoint").agg(F.count(F.lit(1)).alias("_days"))
+    return counted.groupBy(*KEY).agg(_most("touchpoint", "_days").alias("main_touchpoint"))
+
+
+def _main_hours(time_preferences: DataFrame) -> DataFrame:
+    own = time_preferences.where("owner_type = 'subscriber'")
+    hours = F.element_at(F.array(*map(F.lit, HOURS)), (F.floor(F.col("hour") / 6) + 1).cast("int"))
+    counted = own.groupBy(F.col("owner_id").alias("subscriber_id"), "month", hours.alias("hours"))
+    found = counted.agg(F.sum("visits").alias("_visits"))
+    return found.groupBy(*KEY).agg(_most("hours", "_visits").alias("main_hours"))
+
+
+def _most(value: str, count: str) -> Column:
+    """The value with the largest count; ties go to the first in order."""
+    return F.min_by(value, F.struct(-F.col(count), F.col(value)))
 
 
 def _completed(rows: DataFrame) -> DataFrame:

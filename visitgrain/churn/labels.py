@@ -1,4 +1,4 @@
-"""Who of those active in the month before was silent in the month.
+"""Who of those known at the end of the month before was silent in the month.
 
 Silence of a month that is not over cannot be told from a feed that ends: such rows get no label (outcome `open_month`).
 """
@@ -23,16 +23,16 @@ def label_silence(
     key = ["subscriber_id", "month"]
     month = F.trunc("day", "month").alias("month")
     ends = activity_days.groupBy(month).agg(F.max("day").alias("_last"))
-    asked = churn_features.select("subscriber_id", "gone", F.add_months("month", 1).alias("month"))
+    asked = churn_features.select("subscriber_id", "active", "gone", F.add_months("month", 1).alias("month"))
     own = activity_days.where(F.col("channel").isin(*spec.churn.channels))
-    active = own.select("subscriber_id", month).distinct().withColumn("_active", F.lit(True))
+    seen = own.select("subscriber_id", month).distinct().withColumn("_seen", F.lit(True))
     left = subscriber_month.select("subscriber_id", "month", F.col("status").isin(*GONE).alias("_left"))
-    labelled = asked.join(active, key, how="left").join(left, key, how="left")
+    labelled = asked.join(seen, key, how="left").join(left, key, how="left")
     labelled = labelled.join(F.broadcast(ends), "month", how="left")
     over = F.coalesce(F.date_add("_last", QUIET_DAYS) >= F.last_day("month"), F.lit(False))
     found = labelled.withColumns(
         {
-            "silent": F.col("_active").isNull(),
+            "silent": F.col("_seen").isNull(),
             "departed": F.coalesce("_left", F.lit(False)) | F.col("gone"),
             "_outcome": F.when(over, "kept").otherwise(OPEN_MONTH),
         }

@@ -53,9 +53,14 @@ def _defined(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def rows_of(churn_features: DataFrame, subscriber_metrics: DataFrame, catalogue: Catalogue) -> DataFrame:
-    """One row per subscriber and month that is scored: KEY, SLICES, and every feature of `feature_set` as double."""
-    there = churn_features.where("not gone").select(*KEY, *SLICES, *FEATURES)
+def rows_of(
+    churn_features: DataFrame, subscriber_metrics: DataFrame, catalogue: Catalogue, *, active: bool = True
+) -> DataFrame:
+    """One row per subscriber and month that is scored: KEY, SLICES, and every feature of `feature_set` as double.
+
+    `active`: of those who may go silent; otherwise of those who are silent already and may come back.
+    """
+    there = churn_features.where(f"not gone and {'' if active else 'not '}active").select(*KEY, *SLICES, *FEATURES)
     wanted = feature_set(catalogue).names
 
     def joined(rows: DataFrame, window: str) -> DataFrame:

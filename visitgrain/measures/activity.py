@@ -41,7 +41,8 @@ def collect_activity_days(
     in_span = F.col("day").between(F.lit(span.start), F.lit(span.end))
     active = rows.where(in_span & ~F.col(OTHER) & F.col("event_type").isin(*ACTIVE_TYPES))
     # By page first: a set of pages that grows while rows are added up is no match for a hash aggregation of numbers.
-    by_page = active.groupBy(*GRAIN, "page").agg(
+    clicked = F.expr("if(event_type = 'click', touchpoint_id, null)").alias("touchpoint")
+    by_page = active.groupBy(*GRAIN, "page", clicked).agg(
         F.count(F.lit(1)).alias("events"),
         F.count_if(F.expr(NIGHT)).alias("night_events"),
         F.min("event_time").alias("first_time"),
@@ -54,6 +55,7 @@ def collect_activity_days(
         F.max("last_time").alias("last_time"),
         _hashes("page", "pages"),
         _hashes("substring_index(page, '/', 1)", "sections"),
+        F.array_sort(F.collect_set("touchpoint")).alias("touchpoints"),
     )
     opened = visits_around.where("subscriber_id is not null").groupBy(
         "subscriber_id", F.col("visit_date").alias("day"), "channel"

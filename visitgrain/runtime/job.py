@@ -100,6 +100,11 @@ def months_before(span: Span) -> Window:
     return first.replace(day=1), last.replace(day=1)
 
 
+def months_in(span: Span) -> Window:
+    """The months of the span, for tables partitioned by month."""
+    return span.month, span.end.replace(day=1)
+
+
 def whole(table: Table, **more: Any) -> Read:
     """The whole table."""
     return Read(table, None, **more)
@@ -176,7 +181,7 @@ def target_window(table: Table, span: Span) -> Window | None:
     if table.partition is None:
         return None
     if table.partition == "month":
-        return span.month, span.end.replace(day=1)
+        return months_in(span)
     return span.start, span.end
 
 

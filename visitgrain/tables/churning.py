@@ -24,6 +24,7 @@ ACTIVITY_DAYS = Table(
         key("last_time", "timestamp", "last active event"),
         key("pages", "array<bigint>", "hashes of the distinct pages, sorted"),
         key("sections", "array<bigint>", "hashes of the distinct first parts of page names (a/b/c -> a), sorted"),
+        key("touchpoints", "array<string>", "slots that were clicked, sorted"),
     ),
     key=("subscriber_id", "day", "channel"),
     partition="day",
@@ -81,7 +82,10 @@ CONTRACT: tuple[Column, ...] = (
 SLICED_BY: tuple[Column, ...] = (
     col("main_channel", "string", "channel with most active days of the last 90"),
     col("tenure_band", "string", "since the first active event: under 90 days, 90-364, 365+"),
+    col("main_touchpoint", "string", "slot clicked on most days of the last 90"),
+    col("main_hours", "string", "hours with most visits of the month: 0-5, 6-11, 12-17, 18-23"),
     col("area", "string", "area in the snapshot"),
+    col("plan", "string", "plan in the snapshot"),
     col("consumption_segment", "string", "27 segments; null = unassigned"),
     col("behaviour_segment", "string", "27 segments; null = unassigned"),
 )
@@ -90,11 +94,12 @@ FEATURES = tuple(column.name for column in (*HABITS, *ELSEWHERE, *CONTRACT))
 CHURN_FEATURES = Table(
     name="churn_features",
     kind=Kind.OUTPUT,
-    grain="one row per subscriber and month in which the subscriber was active on the label channel",
+    grain="one row per month and subscriber with an active day on the label channel within its last 180 days",
     description="What is known of a subscriber at the cut-off, the end of the month; nothing of later days enters.",
     columns=(
         key("subscriber_id", "bigint", "pseudonym"),
         key("month", "date", "first day of the month; the cut-off is its end"),
+        key("active", "boolean", "had an active day in the month: may go silent; else silent already: may come back"),
         key("gone", "boolean", "already cancelled or ported out at the cut-off: neither trained on nor scored"),
         key("known_through", "timestamp", "last event that the row rests on; always before the cut-off"),
         *HABITS,
@@ -226,6 +231,7 @@ CHURN_LABELS = Table(
         key("subscriber_id", "bigint", "pseudonym"),
         key("month", "date", "first day of the month of silence: the one after the features' month"),
         key("silent", "boolean", "no active day on the label channel in the month"),
+        key("active", "boolean", "was active in the month before: silent is newly silent; else not silent is a return"),
         key(
             "departed",
             "boolean",
