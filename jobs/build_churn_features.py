@@ -23,4 +23,5 @@ JOB = Job(
     writes=(CHURN_FEATURES,),
     transform=build_churn_features,
     spec=lambda catalogue: catalogue,
+    many_months=True,
 )

@@ -19,6 +19,7 @@ JOB = Job(
     writes=(CHURN_LABELS,),
     transform=label_silence,
     spec=lambda catalogue: catalogue,
+    many_months=True,
     conserves="churn_features",
     outcomes=(OPEN_MONTH,),
 )

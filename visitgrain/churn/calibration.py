@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from visitgrain.churn.quality import CLIP, Floats, checked, log_loss
+from visitgrain.churn.quality import CLIP, Floats, checked, log_losses
 
 CANDIDATES = ("none", "platt", "isotonic")  # the simpler first: of equals it is taken
 
@@ -55,8 +55,10 @@ class Calibration:
 def fit(raw: ArrayLike, y: ArrayLike, *, how: str = "best", month: ArrayLike | None = None) -> Calibration:
     """Calibration fitted on closed months that training did not use. `raw` holds scores 0-1, one per row.
 
-    'best' fits each candidate on all months but one, predicts that one, and keeps the candidate with the least
-    log-loss over all of them: isotonic regression would always win on the rows it was fitted on.
+    'best' fits each candidate on all months but one and predicts that one: isotonic regression would always win on the
+    rows it was fitted on. It takes the simplest candidate whose log-loss over all months is within one standard error
+    of the least (Breiman et al. 1984): a few months move by themselves, and a model that learnt the level of the last
+    ones would be wrong by as much in the next.
     Raises ValueError for an unknown `how`, for raw scores outside 0-1, and for 'best' without two months.
     """
     labels, scores = checked(y, raw)
@@ -69,9 +71,20 @@ def fit(raw: ArrayLike, y: ArrayLike, *, how: str = "best", month: ArrayLike | N
     months = np.asarray([] if month is None else month)
     if len(np.unique(months)) < 2 or months.shape != labels.shape:
         raise ValueError("the best calibration is chosen across months: give the month of each row, two or more")
-    losses = {name: log_loss(labels, _cross_fitted(name, scores, labels, months)) for name in CANDIDATES}
-    chosen = _FITS[min(losses, key=lambda name: losses[name])](scores, labels)
+    rows = {name: log_losses(labels, _cross_fitted(name, scores, labels, months)) for name in CANDIDATES}
+    losses = {name: float(own.mean()) for name, own in rows.items()}
+    least = rows[min(losses, key=lambda name: losses[name])]
+    simplest = next(name for name in CANDIDATES if _within_chance(rows[name] - least, months))
+    chosen = _FITS[simplest](scores, labels)
     return Calibration(chosen.how, chosen.slope, chosen.intercept, chosen.raw, chosen.probability, losses)
+
+
+def _within_chance(excess: Floats, month: np.ndarray[Any, Any]) -> bool:
+    """Whether the mean excess of log-loss is within one standard error, of rows or of months, whichever is larger."""
+    _, code = np.unique(month, return_inverse=True)
+    by_month = np.bincount(code, excess) / np.bincount(code)
+    errors = [values.std(ddof=1) / np.sqrt(len(values)) for values in (excess, by_month)]
+    return bool(excess.mean() <= max(errors))
 
 
 def _cross_fitted(how: str, raw: Floats, y: Floats, month: np.ndarray[Any, Any]) -> Floats:

@@ -14,6 +14,7 @@ from visitgrain.errors import VisitgrainError
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry
+from visitgrain.runtime.planning import takes_many
 from visitgrain.span import Span
 
 
@@ -50,9 +51,14 @@ def run(
 @click.option("--missing-only", is_flag=True, help="Leave out what ran well with this code and catalogue.")
 @click.pass_obj
 def backfill(context: Context, name: str, start: Span, end: Span, missing_only: bool) -> None:
-    """Run once per day (or month) of a range, oldest first; stops at the first failure and says how to go on."""
+    """Run once per day (or month) of a range, oldest first; stops at the first failure and says how to go on.
+
+    Monthly jobs that take many months at once run once.
+    """
     found = target(name)
     wanted = between(start, end).periods(found.grain)
+    if found.grain == "month" and all(map(takes_many, jobs_of(found))):
+        wanted = [Span(wanted[0].start, wanted[-1].end)]
     done = _done(found, wanted, context) if missing_only else set()
     entries: list[Entry] = []
     for number, span in enumerate(wanted, start=1):

@@ -121,6 +121,7 @@ class Job:
     `conserves` names the argument whose row count must equal the sum of `_rows` over the tables with a reserved column
     (over all of them where none has one); None where no such law exists (reports).
     `laws`, of the rows of its only table and the spec, tells what does not hold: such a run changes nothing.
+    `many_months`: a monthly job whose transform takes a span of several months, so that a backfill is one run.
     `tracked`: the transform trains or applies models. It is given `tracking`, may act on its inputs, and runs only when
     asked: models change with time, so what was scored is not scored again because an input was touched.
     `part`: the job writes this part of its tables, files of their own; another job writes another part. Rows may also
@@ -141,6 +142,7 @@ class Job:
     conserves: str | None = None
     outcomes: tuple[str, ...] = ()  # what a row may become beside 'kept'
     laws: Callable[[pa.Table, Any], list[str]] | None = None
+    many_months: bool = False
     tracked: bool = False
     part: str | None = None
     local: Callable[[Any, Callable[[Table], bool]], str | None] | None = None

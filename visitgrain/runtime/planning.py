@@ -137,10 +137,15 @@ class Book:
         return made_with == (code_version(), self._catalogue_hash)
 
 
+def takes_many(job: Job) -> bool:
+    """Does one run of the job take several periods?"""
+    return job.grain == "day" or job.many_months
+
+
 def next_run(job: Job, periods: Iterable[Span]) -> Span:
-    """What to run first of `periods`: the earliest month, or the earliest days without a gap."""
+    """What to run first of `periods`: the earliest month, or the earliest days (or months) without a gap."""
     first, *more = sorted(periods)
-    if job.grain == "month":
+    if not takes_many(job):
         return first
     end = first.end
     for period in more:

@@ -28,7 +28,7 @@ class Settings(Strict):
     lake: str = Field(description="folder or URI that holds all tables")
     zone: str = Field(description="time zone of local days")
     visit_rules: str = Field(description="rules under conf/catalogue/visit_rules")
-    churn: str = Field(description="settings of the churn model under conf/catalogue/churn")
+    churn: str = Field(description="settings of the churn model under conf/catalogue/churn", default="default")
     master: str | None = Field(description="Spark master; null leaves it to spark-submit")
     spark: dict[str, str | bool | int | float] = Field(description="Spark options by their full names")
     jars: str = Field(description="folder of Delta's jars, filled by `make setup`")

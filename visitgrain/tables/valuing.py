@@ -59,3 +59,25 @@ CUSTOMER_VALUE = Table(
     key=("subscriber_id", "month"),
     partition="month",
 )
+
+CUSTOMER_PRIORITIES = Table(
+    name="customer_priorities",
+    kind=Kind.OUTPUT,
+    grain="one row per subscriber of the month's churn_scores",
+    description="Whom to keep first: what silence is expected to cost; cells of value x risk and value x stability.",
+    columns=(
+        key("subscriber_id", "bigint", "pseudonym"),
+        key("month", "date", "first day of the month of the scores"),
+        key("probability", "double", "of silence in the next month"),
+        key("risk_tier", "string", "tier of the probability", values=TIERS),
+        col("expected_value_fen", "double", "of the next horizon_days; null = never ordered", unit="fen"),
+        col("value_tier", "string", "of it", values=TIERS),
+        col("at_risk_fen", "double", "probability * expected_value_fen: the priority", unit="fen"),
+        col("rank", "bigint", "1 = most money at risk in the month; equals share it; null = value unknown"),
+        key("cell", "string", "value x risk", values=("rescue", "keep", "remind", "leave", "unknown")),
+        key("stability", "string", "active months of the last six: 6 high, 3-5 mid, fewer low", values=TIERS),
+        key("value_and_stability", "string", "cell of value x stability in thirds, or unknown"),
+    ),
+    key=("subscriber_id", "month"),
+    partition="month",
+)

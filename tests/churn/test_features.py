@@ -1,0 +1,81 @@
+"""churn_features of a real chat app against the 50 features of the silence protocol, written once more in SQL."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from tests.churn.zulip_panel import COLUMNS, TEST, panel
+from tests.conftest import ROOT
+from visitgrain.catalogue.catalogue import load_catalogue
+from visitgrain.churn.features import build_churn_features
+from visitgrain.span import Span
+from visitgrain.tables import TABLES
+
+CUT_OFFS = (TEST[0], TEST[-1])
+NAMES = {"stream": "section", "topic": "page"}  # how the protocol calls them -> how the product does
+ACTIVITY = """
+    with visits as (
+        select *, coalesce(date_diff('second', lag(t) over (partition by user_id order by t), t) > 1800, true) as starts
+        from (select *, event_time_utc at time zone 'UTC' as t from '{events}' where not is_bot)
+    )
+    select user_id as subscriber_id, t::date as day, 'app' as channel, count(*) as events,
+        count(*) filter (where starts) as visits, count(*) filter (where hour(t) >= 23 or hour(t) < 6) as night_events,
+        min(event_time_utc)::timestamptz as first_time, max(event_time_utc)::timestamptz as last_time,
+        list(distinct topic_id)::bigint[] as pages, list(distinct stream_id)::bigint[] as sections,
+        []::varchar[] as touchpoints
+    from visits group by all
+"""
+
+
+@pytest.fixture(scope="module")
+def activity(spark, shared: Path):
+    with duckdb.connect(config={"threads": 2}) as connection:
+        rows = connection.sql(ACTIVITY.format(events=shared / "data/zulip_lean/events.parquet")).to_arrow_table()
+    return spark.createDataFrame(rows)
+
+
+def features(spark, activity, start: date, end: date):
+    empty = {
+        name: spark.createDataFrame([], TABLES[name].ddl.replace("NOT NULL", ""))
+        for name in ("subscriber_month", "consumption_segments", "behaviour_segments", "time_preferences")
+    }
+    catalogue = load_catalogue(ROOT / "conf", zone="UTC", visit_rules="default")
+    return build_churn_features(activity_days=activity, **empty, spec=catalogue, span=Span(start, end))
+
+
+def previous_month(cut_off: date) -> Span:
+    return Span.month_of(date(cut_off.year - (cut_off.month == 1), (cut_off.month - 2) % 12 + 1, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut_off", CUT_OFFS)
+def test_the_fifty_features_are_those_of_the_protocol(spark, activity, cut_off):
+    month = previous_month(cut_off)
+    found = features(spark, activity, month.start, month.end).where("active").toPandas().sort_values("subscriber_id")
+    wanted = panel([cut_off]).to_pandas().sort_values("user_id")
+    assert found["subscriber_id"].tolist() == wanted["user_id"].tolist()
+    for name in COLUMNS:
+        prefix, _, rest = name.partition("_")
+        own = found[f"{NAMES.get(prefix, prefix)}_{rest}" if rest else name].to_numpy(dtype=float)
+        np.testing.assert_allclose(own, wanted[name].to_numpy(dtype=float), rtol=1e-12, err_msg=name)
+
+
+def test_an_event_at_the_cut_off_stops_the_run(spark, activity):
+    late = "if(subscriber_id % 7 = 0 and day = date'2025-01-31', timestamp'2025-02-01 00:00:00+00:00', last_time)"
+    wrong = activity.selectExpr("* except (last_time)", f"{late} last_time")
+    with pytest.raises(Exception, match="not before the cut-off"):
+        features(spark, wrong, date(2025, 1, 1), date(2025, 1, 31)).collect()
+
+
+def test_later_days_change_nothing(spark, activity):
+    month = Span.month_of(date(2025, 1, 1))
+    known = activity.where("day < date'2025-02-01'")
+    moved = activity.where("day >= date'2025-02-01'").selectExpr("* except (events)", "events * 7 as events")
+    rows = [features(spark, frame, month.start, month.end) for frame in (known, known.unionByName(moved))]
+    first, second = (sorted(map(str, frame.collect())) for frame in rows)
+    assert first == second
