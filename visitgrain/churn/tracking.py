@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn.model import ChurnModel, load
-from visitgrain.errors import GateRefused
+from visitgrain.errors import ConfigError, GateRefused, VisitgrainError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,49 +23,80 @@ if TYPE_CHECKING:
 EXPERIMENT = MODEL = "churn"
 CHAMPION, CHALLENGER = "champion", "challenger"
 SQLITE = "sqlite:///"
-# Nothing leaves the machine, nothing is unpickled, nothing is installed.
+SERVED = ("http://", "https://")
+HASH = "model_sha256"
+# Nothing leaves the machine, nothing is unpickled, nothing is installed; whatever the environment says.
 SAFE = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+}
+USUAL = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 EXPERIMENT_NOTE = """\
 Who was active on the label channel in a month and has no active day there in the next one.
 
-One parent run per training month; inside it one run per learner, all tested on the same later months. Compare them in
-the runs table (columns `auc`, `pr_auc`, `lift_at_10`, `ece`, `log_loss`, `empc_fen`), or open `comparison.html` among
-the artifacts of the parent run. `model_card.md` and `figures/` of a run say the rest. The registered model has the
-aliases `champion` (scores every month) and `challenger` (the last one that was trained)."""
+One parent run per training month; inside it one run per learner, all tested on the same later months. The note of the
+parent run has the table and a link that compares them; `comparison.html` among its artifacts is a page of its own.
+`model_card.md`, `figures/` and `tables/` of a learner's run say the rest. The registered model has the aliases
+`champion` (scores every month) and `challenger` (the last one that was trained)."""
 
 
 @contextmanager
 def tracked(tracking: Tracking) -> Iterator[MlflowClient]:
-    """A client of the tracking server or file; fluent calls inside go to the experiment too."""
-    for name, value in SAFE.items():
+    """A client of the tracking server or file; fluent calls inside go to the experiment too.
+
+    Raises ConfigError for a URI of another kind or with a login in it, GateRefused where it does not answer.
+    """
+    uri = tracking.uri
+    if not uri.startswith((SQLITE, *SERVED)):
+        raise ConfigError(
+            f"mlflow_uri: {_named(uri)}; allowed: {SQLITE}FILE, or http(s)://HOST:PORT of a tracking server. Other "
+            "databases stay behind the server: visitgrain mlflow --store URI"
+        )
+    if "@" in uri and uri.startswith(SERVED):
+        raise ConfigError(
+            f"mlflow_uri: {_named(uri)} carries a login, which settings and errors would show; allowed: "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the file ~/.mlflow/credentials"
+        )
+    os.environ.update(SAFE)
+    for name, value in USUAL.items():
         os.environ.setdefault(name, value)
     import mlflow
 
-    mlflow.set_tracking_uri(tracking.uri)
-    mlflow.set_registry_uri(tracking.uri)
     try:
-        client = mlflow.MlflowClient(tracking.uri)
+        _check_file(uri)
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        client = mlflow.MlflowClient(uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
-            client.create_experiment(
-                EXPERIMENT, _artifacts(tracking.uri), tags={"mlflow.note.content": EXPERIMENT_NOTE}
-            )
+            client.create_experiment(EXPERIMENT, _artifacts(uri), tags={"mlflow.note.content": EXPERIMENT_NOTE})
         mlflow.set_experiment(EXPERIMENT)
-    except mlflow.MlflowException as error:
-        raise GateRefused(f"MLflow at {_named(tracking.uri)} does not answer: {error}. Nothing was changed") from error
+    except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise GateRefused(f"MLflow at {_named(uri)} does not answer: {error}. Nothing was changed") from error
     yield client
+
+
+def _check_file(uri: str) -> None:
+    """Raises sqlite3.Error for what is no database: MLflow itself would try again for minutes."""
+    path = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and path.exists():
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("select count(*) from sqlite_master").fetchone()
 
 
 def _artifacts(uri: str) -> str | None:
     """Beside an embedded database; a server says itself where."""
-    if not uri.startswith(SQLITE):
-        return None
-    return (Path(uri.removeprefix(SQLITE)).absolute().parent / "mlartifacts").as_uri()
+    return artifact_folder(uri).as_uri() if uri.startswith(SQLITE) else None
+
+
+def artifact_folder(uri: str) -> Path:
+    """Where models and figures of an embedded database are."""
+    return Path(uri.removeprefix(SQLITE)).absolute().parent / "mlartifacts"
 
 
 def _named(uri: str) -> str:
@@ -70,31 +106,68 @@ def _named(uri: str) -> str:
 
 
 def aliased(client: MlflowClient, alias: str) -> tuple[ChurnModel, str] | None:
-    """The model that has the alias, and its version; None where nothing has it.
+    """The model that has the alias, and its version; None where nothing has it. Raises GateRefused as `loaded`."""
+    version = version_with(client, alias)
+    return None if version is None else (loaded(client, version), version)
 
-    Raises GateRefused when the registry does not answer.
-    """
+
+def version_with(client: MlflowClient, alias: str) -> str | None:
+    """The version that has the alias. Raises GateRefused when the registry does not answer."""
     import mlflow
 
     try:
-        found = client.get_model_version_by_alias(MODEL, alias)
-        folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{found.version}")
+        return str(client.get_model_version_by_alias(MODEL, alias).version)
     except mlflow.MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise GateRefused(f"the registry does not answer: {error}. Nothing was changed") from error
-    except OSError as error:
-        raise GateRefused(f"the artifacts of model {MODEL}@{alias} cannot be read: {error}") from error
-    return load(Path(folder) / "artifacts" / "model"), str(found.version)
 
 
-def registered(client: MlflowClient, model_uri: str, note: str, tags: dict[str, Any]) -> str:
+def loaded(client: MlflowClient, version: str) -> ChurnModel:
+    """The model of a version. Raises GateRefused where its files are missing or not those that were registered."""
+    import mlflow
+
+    name = f"model {MODEL} version {version}"
+    try:
+        found = client.get_model_version(MODEL, version)
+        with _downloaded(f"models:/{MODEL}/{version}") as folder:
+            if found.tags.get(HASH) != digest(folder):
+                raise GateRefused(
+                    f"{name}: its files are not those that were registered (tag {HASH}). Nothing was changed. Move the "
+                    "alias to another version: visitgrain models rollback"
+                )
+            return load(folder)
+    except GateRefused:
+        raise
+    except (mlflow.MlflowException, VisitgrainError, OSError, ValueError, KeyError) as error:
+        raise GateRefused(f"{name} cannot be read: {error}. Nothing was changed") from error
+
+
+@contextmanager
+def _downloaded(uri: str) -> Iterator[Path]:
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)) / "artifacts" / "model"
+
+
+def digest(folder: Path) -> str:
+    """sha256 over names and contents of a model's files."""
+    found = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        found.update(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+def registered(client: MlflowClient, model_uri: str, note: str, tags: Mapping[str, Any]) -> str:
     """A new version of the model; its number. It becomes the challenger."""
     import mlflow
 
     if not client.search_registered_models(f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description=EXPERIMENT_NOTE)
-    version = mlflow.register_model(model_uri, MODEL, tags={name: str(value) for name, value in tags.items()})
+    with _downloaded(model_uri) as folder:
+        told = {**tags, HASH: digest(folder)}
+    version = mlflow.register_model(model_uri, MODEL, tags={name: str(value) for name, value in told.items()})
     client.update_model_version(MODEL, version.version, description=note)
     client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
     return str(version.version)

@@ -22,6 +22,7 @@ from visitgrain.churn.reasons import usual_of_stayers
 from visitgrain.churn.search import Range, Trial, search
 from visitgrain.churn.tiers import CutPoints, cut_points_by_capacity
 from visitgrain.churn.training_data import TrainingData
+from visitgrain.errors import InputMissing
 
 PARTS = (0.1, 0.3, 1.0)  # of the subscribers, for the learning curve
 MOY = "moy"  # a month of the year has no order that a line could follow
@@ -58,11 +59,19 @@ class Trained:
 
 
 def trained(
-    rows: DataFrame, data: TrainingData, settings: ChurnSettings, *, trials: int, about: Mapping[str, Any]
+    rows: DataFrame | None, data: TrainingData, settings: ChurnSettings, *, trials: int, about: Mapping[str, Any]
 ) -> Iterator[Trained]:
-    """One by one, in the order of the settings. `rows` are the labelled rows in Spark, for what trains there."""
+    """One by one, in the order of the settings. `rows` are the labelled rows in Spark, for what trains there.
+
+    Raises InputMissing where a learner trains in Spark and there are no rows.
+    """
     for name in settings.learners:
-        fits = _distributed(rows, data, settings) if name == distributed.NAME else _local(name, data, settings, trials)
+        if name == distributed.NAME:
+            if rows is None:
+                raise InputMissing(f"churn: learner {name} trains in Spark, and there are no rows in Spark")
+            fits = _distributed(rows, data, settings)
+        else:
+            fits = _local(name, data, settings, trials)
         yield _judged(name, fits, data, settings, about)
 
 

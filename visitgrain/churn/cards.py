@@ -1,0 +1,104 @@
+"""A trained model in words, and all of a training side by side: Markdown and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from visitgrain.churn.evaluation import Rows
+from visitgrain.churn.training import Trained
+from visitgrain.churn.training_data import TrainingData
+
+COMPARED = (
+    "auc",
+    "auc_low",
+    "auc_high",
+    "pr_auc",
+    "lift_at_10",
+    "capture_at_10",
+    "log_loss",
+    "brier",
+    "ece",
+    "empc_fen",
+)
+MEANING = {
+    "recency": "days since the last active day, alone",
+    "rfv_logistic": "recency, active days and events of 30 days",
+    "logistic": "all features in a regularised logistic regression",
+    "lightgbm": "boosted trees, trained in one process",
+    "xgboost_spark": "boosted trees, trained on the whole table in Spark",
+}
+
+PAGE = """<!doctype html>
+<html><head><meta charset="utf-8"><title>Churn models compared</title><style>
+body {{font-family: sans-serif}} table {{border-collapse: collapse}}
+td, th {{border: 1px solid #ccc; padding: 4px 8px; text-align: right}}
+</style></head><body><h1>Churn models compared</h1>
+<p>The same test months for all. <a href="/{link}" target="_blank">Compare the runs in MLflow</a></p>
+<table><tr>{head}</tr>{body}</table></body></html>
+"""
+
+
+def model_card(found: Trained, data: TrainingData) -> str:
+    """What the model is for, what it was made from, how it does, and where it does not hold. Markdown."""
+    s, split, about = found.evaluation.scalars, data.split, found.model.about
+    numbers = {
+        "AUC": f"{s['auc']:.4f} ({s['auc_low']:.4f} to {s['auc_high']:.4f})",
+        "AUC by month": f"{s['auc_month_mean']:.4f} +- {s['auc_month_sd']:.4f}",
+        "PR-AUC": f"{s['pr_auc']:.4f} ({s['pr_auc_low']:.4f} to {s['pr_auc_high']:.4f}), base {s['base_rate']:.1%}",
+        "lift at 10 %": f"{s['lift_at_10']:.3f} of at most {s['lift_ceiling']:.2f}",
+        "capture at 10 %": f"{s['capture_at_10']:.1%} of the silent",
+        "log-loss, Brier, ECE": f"{s['log_loss']:.4f}, {s['brier']:.4f}, {s['ece']:.4f}",
+        "expected profit": f"{s['empc_fen'] / 100:.2f} yuan a subscriber, addressing {s['empc_share']:.0%}",
+    }
+    parts = {"learnt from": split.train, "settings chosen on": split.choose, "tested once on": split.test}
+    sizes = (len(data.fitting), len(data.choosing), len(data.testing))
+    months = [
+        f"- {name} {rows:,} rows of cut-offs {used[0]:%Y-%m} to {used[-1]:%Y-%m}"
+        for (name, used), rows in zip(parts.items(), sizes, strict=True)
+    ]
+    return f"""# Churn model: {found.name}
+
+**Says** the probability that a subscriber who was active on the label channel ({about["label_channel"]}) in a month
+has no active day there in the next one. **For** choosing whom to address first; not for price or service of a person.
+
+Learner: {MEANING.get(found.name, found.name)}. Calibration: {found.model.calibration.how}.
+
+{chr(10).join(months)}
+- {data.share:.0%} of the subscribers, {len(data.features.names)} features, definitions {data.features.hash}
+- tables: {", ".join(f"{name} version {number}" for name, number in about["versions"].items())}
+
+{_markdown([{"on the test months": name, "": value} for name, value in numbers.items()], ("on the test months", ""))}
+
+{_markdown(found.evaluation.tables["deciles"], ("decile", "rows", "observed", "predicted", "lift"))}
+
+Who leaves the operator in the month is silent too, and no campaign in the app reaches them. Intervals resample
+subscribers. A month differs from the next: `monitor_churn` measures each one again when its labels are in.
+"""
+
+
+def _markdown(rows: Rows, columns: Sequence[str]) -> str:
+    def cell(value: Any) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(cell(row[name]) for name in columns)} |" for row in rows)])
+
+
+def comparison_note(found: Sequence[Trained], link: str) -> str:
+    """All learners side by side, for the note of the parent run. Markdown."""
+    rows = [{"learner": one.name, **one.evaluation.scalars} for one in found]
+    return f"{_markdown(rows, ('learner', *COMPARED))}\n\n[Compare the runs]({link})"
+
+
+def comparison_page(found: Sequence[Trained], link: str) -> str:
+    """All learners side by side, as a page of its own."""
+    head = "".join(f"<th>{name}</th>" for name in ("learner", "what it is", *COMPARED, "seconds"))
+    body = "".join(
+        "<tr>"
+        + f"<td>{one.name}</td><td>{MEANING.get(one.name, '')}</td>"
+        + "".join(f"<td>{one.evaluation.scalars[name]:.4f}</td>" for name in COMPARED)
+        + f"<td>{one.fits.seconds:.1f}</td></tr>"
+        for one in found
+    )
+    return PAGE.format(link=link, head=head, body=body)

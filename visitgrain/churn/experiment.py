@@ -1,0 +1,158 @@
+"""Candidates as they are trained -> runs in MLflow, the best one registered, and the gate's word on it. No Spark."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from visitgrain.catalogue.churn import ChurnSettings, Tracking
+from visitgrain.churn import figures, registry
+from visitgrain.churn.cards import COMPARED, comparison_note, comparison_page
+from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
+from visitgrain.churn.panel import Floats
+from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
+from visitgrain.churn.reporting import log_tables_read, log_trained
+from visitgrain.churn.tracking import CHAMPION, aliased, registered
+from visitgrain.churn.training import LOCAL, Trained, best_of, shuffled_scores
+from visitgrain.churn.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LOG = logging.getLogger(__name__)
+BASELINE = "recency"
+LONGEST = 2_000  # characters of a tag
+Told = list[tuple[Any, ...]]
+
+
+def run_experiment(
+    client: MlflowClient,
+    candidates: Iterable[Trained],
+    data: TrainingData,
+    settings: ChurnSettings,
+    *,
+    month: date,
+    tracking: Tracking,
+    about: Mapping[str, Any],
+) -> Told:
+    """Cells of CHURN_MODELS, a row per candidate. `month` is the last one with labels.
+
+    A candidate trains when it is asked for, inside its own run. Raises GateRefused where the registry does not answer;
+    whatever fails, the champion stays.
+    """
+    import mlflow
+
+    label = f"{month:%Y-%m}"
+    tags = {"month": label, "feature_hash": data.features.hash, "visitgrain.run_id": tracking.run_id}
+    tested = f"{data.split.test[0]:%Y-%m} to {data.split.test[-1]:%Y-%m}"
+    note = f"Labels up to {label}; tested on cut-offs {tested}."
+    found: list[Trained] = []
+    runs: list[str] = []
+    models: list[str] = []
+    with mlflow.start_run(run_name=f"churn {label}", tags={**tags, "kind": "training"}, description=note) as parent:
+        mlflow.log_params({"learners": ", ".join(settings.learners), "seed": settings.seed, "test_months": tested})
+        mlflow.log_dict(dict(about), "data.json")
+        mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
+        log_tables_read(tracking)
+        for one in candidates:
+            name = f"{one.name} {label}"
+            with mlflow.start_run(run_name=name, nested=True, tags={"kind": "learner"}, description=note) as run:
+                models.append(log_trained(one, data, tags))
+                log_tables_read(tracking)
+            runs.append(run.info.run_id)
+            found.append(one)
+            LOG.info("%s: AUC %.4f", name, one.evaluation.scalars["auc"])
+        best = best_of(found)
+        verdict, against = _verdict(client, found, best, data, settings)
+        told = _tags(best, verdict, tags)
+        version = registered(client, models[found.index(best)], _note(best, verdict, note), told)
+        mlflow.set_tags({"best": best.name, "version": version, "promoted": str(verdict.promoted), "against": against})
+        mlflow.log_dict({"against": against, "promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
+        mlflow.log_metrics({f"{one.name}_auc": one.evaluation.scalars["auc"] for one in found})
+        link = f"#/compare-runs?runs={_listed(runs)}&experiments={_listed([parent.info.experiment_id])}"
+        mlflow.log_text(comparison_page(found, link), "comparison.html")
+        compared = [{"learner": one.name, **one.evaluation.scalars} for one in found]
+        mlflow.log_figure(figures.comparison_plot(compared), "comparison.png")
+        mlflow.set_tag("mlflow.note.content", f"{_note(best, verdict, note)}\n\n{comparison_note(found, link)}")
+        if verdict.promoted:  # last: what is written before it does not change what scores
+            why = "; ".join(verdict.reasons)
+            registry.promote(client, int(version), reason=why, by=f"the gate in run {tracking.run_id}")
+    return [
+        _told(one, run, version if one is best else None, verdict if one is best else None, data, month)
+        for one, run in zip(found, runs, strict=True)
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """A JSON list of texts as part of a URL."""
+    return "[" + ",".join(f"%22{name}%22" for name in names) + "]"
+
+
+def _verdict(
+    client: MlflowClient, found: Sequence[Trained], best: Trained, data: TrainingData, settings: ChurnSettings
+) -> tuple[Verdict, str]:
+    """Against the champion on the same test months; without one against recency alone."""
+    opponent, name = _opponent(client, found, data)
+    columns = {feature: data.testing.x[:, place] for place, feature in enumerate(data.testing.features)}
+    labels = np.concatenate([data.fitting.y, data.choosing.y, data.testing.y])
+    # Leaks through data, not through a learner: the logistic regression finds them as well, and fast.
+    blind = LOCAL["logistic"](settings.seed)
+    contest = Contest(
+        y=data.testing.y,
+        challenger=best.evaluation.scores,
+        opponent=opponent,
+        subscriber=data.testing.subscriber,
+        slices=data.slices,
+        feature_aucs={feature: single_feature_auc(values, data.testing.y) for feature, values in columns.items()},
+        shuffled_auc=shuffled_auc(lambda rows, y: shuffled_scores(blind, rows, np.asarray(y)), data, labels, repeats=3),
+        opponent_name=name,
+    )
+    return judge(contest, Gate(**settings.gate.model_dump())), name
+
+
+def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData) -> tuple[Floats, str]:
+    champion = aliased(client, CHAMPION)
+    if champion is None:
+        baseline = next((one for one in found if one.name == BASELINE), None)
+        if baseline is not None:
+            return baseline.evaluation.scores, BASELINE
+        recency = data.testing.features.index(BASELINE)
+        return data.testing.x[:, recency], BASELINE
+    model, version = champion
+    places = {feature: place for place, feature in enumerate(data.testing.features)}
+    x = np.full((len(data.testing), len(model.features.names)), np.nan)
+    for place, feature in enumerate(model.features.names):
+        if feature in places:
+            x[:, place] = data.testing.x[:, places[feature]]
+    lacking = [feature for feature in model.features.names if feature not in places]
+    without = f" without {', '.join(lacking)}, which the data no longer have" if lacking else ""
+    return model.score(x), f"champion, version {version}{without}"
+
+
+def _note(best: Trained, verdict: Verdict, note: str) -> str:
+    outcome = "Promoted to champion" if verdict.promoted else "Not promoted"
+    return f"{best.name}. {note}\n\n{outcome}: {'; '.join(verdict.reasons)}"
+
+
+def _tags(best: Trained, verdict: Verdict, tags: Mapping[str, str]) -> dict[str, Any]:
+    auc = round(best.evaluation.scalars["auc"], 4)
+    why = "; ".join(verdict.reasons)
+    return {**tags, "learner": best.name, "promoted": verdict.promoted, "auc": auc, "why": why[:LONGEST]}
+
+
+def _told(
+    one: Trained, run: str, version: str | None, verdict: Verdict | None, data: TrainingData, month: date
+) -> tuple[Any, ...]:
+    """Cells of CHURN_MODELS, in their order."""
+    scalars = one.evaluation.scalars
+    return (
+        *(month, one.name, run, None if version is None else int(version)),
+        *(None if verdict is None else verdict.promoted, None if verdict is None else "; ".join(verdict.reasons)),
+        *(one.model.calibration.how, data.features.hash, len(data.fitting) + len(data.choosing), len(data.testing)),
+        *(float(scalars[name]) for name in COMPARED),
+        *(one.choosing_log_loss, one.fits.seconds),
+    )
