@@ -15,6 +15,7 @@ from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
 from visitgrain.cli.explain import explain
 from visitgrain.cli.metrics import metrics
+from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
@@ -54,7 +55,7 @@ def app(
 
 
 COMMANDS = (
-    *(run, backfill, plan, jobs, status, explain, metrics),
+    *(run, backfill, plan, jobs, status, explain, metrics, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
     *(demo, docs, config),
 )
