@@ -1,7 +1,7 @@
 # Every target works on a bare checkout and offline once `make setup` ran.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-property check fix bench docs package lock clean
+.PHONY: help setup run test test-fast test-property check fix bench docs mlflow package lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Spark finds the same Java that the set-up checked.
@@ -40,6 +40,9 @@ bench: setup ## the benchmark and its rivals; writes docs/generated/benchmark.md
 
 docs: setup ## regenerate table pages and data contracts under docs/generated
 	@$(BIN)/visitgrain docs
+
+mlflow: setup ## MLflow's pages on this machine, behind a login: docs/mlflow.md
+	@$(BIN)/visitgrain mlflow
 
 package: setup ## build/visitgrain.zip, the artefact spark-submit.sh ships
 	@$(BIN)/python scripts/build_artefact.py

@@ -24,7 +24,7 @@ setup(
         "pyspark==4.2.0",  # delta-spark and the jars in jars/SHA256SUMS belong to exactly this version
         "delta-spark==4.4.0",
         "deltalake==1.6.6",  # reads and commits the log of a table: docs/adr/0008
-        "mlflow==3.17.2",
+        "mlflow[auth]==3.17.2",  # auth: the login of `visitgrain mlflow`
         "pandas<3",  # pyspark 4.2 still calls what pandas 3 removed
         "pyarrow",
         "polars==2.1.0",  # runs inside executors: driver and workers must agree
@@ -40,7 +40,9 @@ setup(
         "zstandard",
     ],
     extras_require={
+        "postgres": ["psycopg[binary]>=3.3"],  # of the tracking server; SQLAlchemy 2.1 asks for psycopg 3
         "dev": [
+            "psycopg[binary]>=3.3",
             "pytest",
             "hypothesis",
             "ruff",

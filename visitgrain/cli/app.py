@@ -19,6 +19,7 @@ from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
+from visitgrain.cli.tracking_server import mlflow_server
 from visitgrain.cli.unstitch import unstitch
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.logs import configure_logs
@@ -57,7 +58,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(demo, docs, config),
+    *(demo, docs, config, mlflow_server),
 )
 for command in COMMANDS:
     app.add_command(command)
