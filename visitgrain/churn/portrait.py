@@ -74,10 +74,10 @@ def _portraits(batches: Iterable[pa.RecordBatch], *, phrases: Mapping[str, Phras
 
 def portraits(moments: pd.DataFrame, phrases: Mapping[str, Phrase]) -> pd.DataFrame:
     """The rows of one month. `moments`: group, feature, n, total, squares, effect_before."""
-    compared = []
+    compared, features = [], pd.Index(moments["feature"].unique(), dtype=object)
     for group in (*TIERS, SILENT):
         others = (STAYED,) if group == SILENT else tuple(tier for tier in TIERS if tier != group)
-        own, rest = (_shared(moments[moments["group"].isin(names)]) for names in ((group,), others))
+        own, rest = (_shared(moments[moments["group"].isin(names)], features) for names in ((group,), others))
         both = own.join(rest, how="inner", rsuffix="_others")
         both = both[(both.n >= FEWEST) & (both.n_others >= FEWEST)]
         past = moments[moments["group"] == group].set_index("feature")["effect_before"]
@@ -87,14 +87,16 @@ def portraits(moments: pd.DataFrame, phrases: Mapping[str, Phrase]) -> pd.DataFr
     return found
 
 
-def _shared(rows: pd.DataFrame) -> pd.DataFrame:
-    """Moments by feature over the groups; values of an attribute are counted among the rows that have any."""
-    added = rows.groupby("feature")[["n", "total", "squares"]].sum()
-    attribute = added.index.to_series().str.partition("=")
-    of_value = (attribute[1] == "=").to_numpy()
-    sizes = added["n"].reindex(attribute[0]).to_numpy()
-    added["n"] = np.where(of_value, np.nan_to_num(sizes), added["n"])
-    return added[of_value | ~added.index.isin(SLICES)]
+def _shared(rows: pd.DataFrame, features: pd.Index) -> pd.DataFrame:
+    """Moments of all `features` over the groups; values of an attribute are counted among the rows that have any.
+
+    A value that nobody here has is a share of 0, not a missing one.
+    """
+    added = rows.groupby("feature")[["n", "total", "squares"]].sum().reindex(features, fill_value=0).astype("float64")
+    of_value = np.array(["=" in feature for feature in features], dtype=bool)
+    sizes = added["n"].reindex([feature.partition("=")[0] for feature in features], fill_value=0)
+    added["n"] = np.where(of_value, sizes, added["n"])
+    return added[of_value | ~features.isin(SLICES)]
 
 
 def _ranked(both: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +121,7 @@ def _ranked(both: pd.DataFrame) -> pd.DataFrame:
             "p_adjusted": _adjusted(np.asarray(p)),
             "effect_before": both.effect_before.astype("float64"),
         }
-    )
+    ).reset_index(drop=True)
     found = found.assign(size=found.effect.abs().round(9)).sort_values(["size", "feature"], ascending=[False, True])
     return found.assign(rank=np.arange(1, len(found) + 1, dtype=np.int32)).drop(columns="size").reset_index(drop=True)
 
