@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2
 
 ALERT = 0.2
 BLOCK = 0.3
@@ -35,6 +36,10 @@ class Reference:
     def from_dict(cls, saved: Mapping[str, Any]) -> Reference:
         return cls(tuple(map(float, saved["edges"])), tuple(map(int, saved["counts"])))
 
+    def count(self, values: ArrayLike) -> NDArray[np.int64]:
+        """Other values in these bins, in the order of `counts`."""
+        return _counts(np.array(self.edges), np.asarray(values, dtype=np.float64))
+
 
 def reference(values: ArrayLike) -> Reference:
     """Deciles of the values as bins. A value that fills a tenth or more, as of a constant, has a bin of its own."""
@@ -55,7 +60,7 @@ def psi(before: Reference | ArrayLike, current: ArrayLike) -> float:
     Raises ValueError where one side has no rows.
     """
     ref = before if isinstance(before, Reference) else reference(before)
-    return psi_of_counts(ref.counts, _counts(np.array(ref.edges), np.asarray(current, dtype=np.float64)))
+    return psi_of_counts(ref.counts, ref.count(current))
 
 
 def psi_of_counts(before: ArrayLike, current: ArrayLike) -> float:
@@ -66,6 +71,21 @@ def psi_of_counts(before: ArrayLike, current: ArrayLike) -> float:
     used = (old > 0) | (new > 0)
     b, a = (np.maximum(counts[used], 0.5) / counts.sum() for counts in (old, new))
     return float(np.sum((a - b) * np.log(a / b)))
+
+
+def psi_by_chance(before: ArrayLike, current: ArrayLike, confidence: float = 0.999) -> float:
+    """PSI that rows of one and the same distribution stay under with this confidence: much, where they are few.
+
+    PSI is about (1/n + 1/m) x chi-squared with bins - 1 degrees of freedom (Yurdakul 2018, Western Michigan U.).
+    """
+    old, new = np.asarray(before), np.asarray(current)
+    bins = int(((old > 0) | (new > 0)).sum())
+    return float((1 / old.sum() + 1 / new.sum()) * chi2.ppf(confidence, bins - 1)) if bins > 1 else 0.0
+
+
+def drift_of(before: Reference, current: ArrayLike, limit: float) -> tuple[float, float]:
+    """PSI of counts, and at most how much is no drift: `limit`, or what chance does to so few rows."""
+    return psi_of_counts(before.counts, current), max(limit, psi_by_chance(before.counts, current))
 
 
 def references(features: Mapping[str, ArrayLike]) -> dict[str, Reference]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,8 @@ from pyspark.sql.types import DoubleType, StructType
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.catalogue.churn_phrases import Phrase
-from visitgrain.churn.drift import Reference, psi_of_counts
+from visitgrain.churn.drift import Reference, drift_of
+from visitgrain.churn.histograms import histograms
 from visitgrain.churn.model import ChurnModel, load
 from visitgrain.churn.model_rows import KEY, FeatureSet, feature_set, rows_of
 from visitgrain.churn.panel import Floats
@@ -24,7 +25,7 @@ from visitgrain.churn.phrases import phrases_of
 from visitgrain.churn.reasons import codes, top_reasons, worded
 from visitgrain.churn.tiers import tier
 from visitgrain.churn.tracking import CHAMPION, MODEL, aliased, tracked
-from visitgrain.errors import GateRefused
+from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.span import Span
 from visitgrain.tables.churning import CHURN_SCORES
 
@@ -35,7 +36,7 @@ SCORED = (
     "subscriber_id bigint, month date, probability double, raw_score double, tier string, "
     "reasons array<string>, reasons_zh array<string>, reason_features array<string>"
 )
-Files = Mapping[str, bytes]
+Files = tuple[tuple[str, bytes], ...]  # names and contents
 
 
 def score_churn(
@@ -44,7 +45,7 @@ def score_churn(
     """One row per subscriber of the months' churn_features that is not gone, by the model that is champion now.
 
     Raises GateRefused where there is no champion, its features are not those of the tables, or scores have drifted
-    beyond the hard limit; what was published before stays.
+    beyond the hard limit, InputMissing where a month has nobody; what was published before stays.
     """
     with tracked(tracking) as client:
         champion = aliased(client, CHAMPION)
@@ -53,8 +54,8 @@ def score_churn(
     model, version = champion
     rows = rows_of(churn_features, subscriber_metrics, spec)
     check_features(model.features, feature_set(spec), rows.schema, version)
-    scored = applied(rows, model, phrases_of(spec)).persist()
-    _check_drift(scored, model.references["score"], spec.churn.monitoring.psi_block, version)
+    scored = applied(rows, model, phrases_of(spec)).persist()  # for counts, ranks and the table; the runner lets it go
+    _check_scores(scored, model.references["score"], spec.churn.monitoring.psi_block, version, span)
     told = {
         "model_version": F.lit(int(version)),
         "feature_hash": F.lit(model.features.hash),
@@ -88,49 +89,61 @@ def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase]) -
     """KEY, score, tier and reasons. The model's files go to each executor once."""
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
-        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        files = tuple(sorted((path.name, path.read_bytes()) for path in Path(folder).iterdir()))
     sent = rows.sparkSession.sparkContext.broadcast(files)
-    told = {name: phrase for name, phrase in phrases.items() if name in model.features.names}
+    told = told_by(model.features.names, phrases)
     return rows.select(*KEY, *model.features.names).mapInArrow(partial(_scored, sent=sent, phrases=told), SCORED)
 
 
+def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Phrase]:
+    """Phrases of the model's features. A habit that is none of them is not told: the usual of stayers is."""
+    known = {name: phrases[name] for name in names if name in phrases}
+    strange = {name for name, phrase in known.items() if phrase.usual and phrase.usual.feature not in names}
+    return {
+        name: phrase.model_copy(update={"usual": None}) if name in strange else phrase for name, phrase in known.items()
+    }
+
+
 def _scored(batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase]) -> Iterator[pa.RecordBatch]:
-    model = _loaded(_Sent(tuple(sorted(sent.value.items()))))
-    names = model.features.names
+    model = _loaded(sent.value)
     for batch in batches:
-        x = matrix(batch, names)
-        raw = model.fitted.score(x)
-        probability = model.calibration.apply(raw)
-        reasons = top_reasons(model.fitted.contributions(x)[0], names, phrases, TOP)
-        words = [_lists(worded(reasons, x, names, model.usual, phrases, language)) for language in LANGUAGES]
-        columns = [batch["subscriber_id"], batch["month"], probability, raw, tier(probability, model.cut_points)]
-        arrays = [pa.array(column) if not isinstance(column, pa.Array) else column for column in columns]
-        arrays[4] = pa.array(arrays[4].to_pylist(), pa.string())
-        yield pa.RecordBatch.from_arrays([*arrays, *words, _lists(codes(reasons, names))], names=_NAMES)
+        if batch.num_rows:  # LightGBM refuses to score nobody
+            yield scored_batch(batch, model, phrases)
+
+
+def scored_batch(batch: pa.RecordBatch, model: ChurnModel, phrases: Mapping[str, Phrase]) -> pa.RecordBatch:
+    """The columns of SCORED, one row per row. Raises ValueError for an infinite feature."""
+    names = model.features.names
+    x = matrix(batch, names)
+    raw = model.fitted.score(x)
+    probability = model.calibration.apply(raw)
+    reasons = top_reasons(model.fitted.contributions(x)[0], names, phrases, TOP)
+    words = [_lists(worded(reasons, x, names, model.usual, phrases, language)) for language in LANGUAGES]
+    tiers = pa.array(tier(probability, model.cut_points), pa.string())
+    scores = [batch["subscriber_id"], batch["month"], pa.array(probability), pa.array(raw), tiers]
+    return pa.RecordBatch.from_arrays([*scores, *words, _lists(codes(reasons, names))], names=_NAMES)
 
 
 _NAMES = [part.split()[0] for part in SCORED.split(", ")]
 
 
-class _Sent(NamedTuple):
-    files: tuple[tuple[str, bytes], ...]
-
-
 @lru_cache(maxsize=2)
-def _loaded(sent: _Sent) -> ChurnModel:
+def _loaded(files: Files) -> ChurnModel:
     """Once per worker process and model."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in sent.files:
+        for name, content in files:
             (Path(folder) / name).write_bytes(content)
         return load(Path(folder))
 
 
-def matrix(batch: pa.RecordBatch | pa.Table, names: Iterable[str]) -> Floats:
-    """(rows, features), null = nan."""
-    wanted = list(names)
-    x = np.empty((batch.num_rows, len(wanted)))
-    for place, name in enumerate(wanted):
+def matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:
+    """(rows, features), null = nan. Raises ValueError for an infinite feature, as training does."""
+    x = np.empty((batch.num_rows, len(names)))
+    for place, name in enumerate(names):
         x[:, place] = batch[name].to_numpy(zero_copy_only=False)
+    if np.isinf(x).any():
+        wrong = [name for name, column in zip(names, x.T, strict=True) if np.isinf(column).any()]
+        raise ValueError(f"infinite: {', '.join(wrong)}; missing is null")
     return x
 
 
@@ -156,18 +169,18 @@ def ranked(scored: DataFrame) -> DataFrame:
     return joined.withColumn("rank", (F.col("_above") + F.col("_inside")).cast("bigint"))
 
 
-def _check_drift(scored: DataFrame, before: Reference, limit: float, version: str) -> None:
-    edges = F.array(*(F.lit(edge) for edge in before.edges))
-    place = F.size(F.filter(edges, lambda edge: edge < F.col("probability")))
-    found = scored.groupBy("month", place.alias("bin")).agg(F.count(F.lit(1)).alias("n")).collect()
-    for month in sorted({row.month for row in found}):
-        counts = np.zeros(len(before.counts), dtype=np.int64)
-        for row in found:
-            if row.month == month:
-                counts[row.bin] = row.n
-        drift = psi_of_counts(np.array(before.counts), counts)
-        if drift > limit:
+def _check_scores(scored: DataFrame, before: Reference, limit: float, version: str, span: Span) -> None:
+    """Raises InputMissing for a month without anybody, GateRefused where a month's scores drifted beyond the limit."""
+    found = histograms(scored, {"probability": before})
+    if empty := [f"{one.month:%Y-%m}" for one in span.months() if one.month not in found]:
+        raise InputMissing(
+            f"churn_features has nobody to score in {', '.join(empty)}. Nothing was changed. Run monthly_churn first"
+        )
+    for month, counts in sorted(found.items()):
+        drift, at_most = drift_of(before, counts["probability"], limit)
+        if drift > at_most:
             raise GateRefused(
-                f"scores of {month:%Y-%m} by model version {version} have drifted: PSI {drift:.3f}, at most {limit:g} "
-                "(monitoring.psi_block). Nothing was published. Look at churn_monitoring, train again"
+                f"scores of {month:%Y-%m} by model version {version} have drifted: PSI {drift:.3f}, at most "
+                f"{at_most:.3g} (monitoring.psi_block). Nothing was published. Run monitor_churn, look at "
+                "churn_monitoring, train again"
             )

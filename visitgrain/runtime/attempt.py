@@ -95,6 +95,8 @@ class Attempt:
         else:
             self.error = None
         finally:
+            if self.job.tracked:  # they may act on what they read, and so cache it
+                self.context.spark.catalog.clearCache()
             self.seconds = round((datetime.now(UTC) - self.started).total_seconds(), 3)
         LOG.info("%s: %s rows in %.1f s", label, sum(w.rows for w in self.written.values()), self.seconds)
 
