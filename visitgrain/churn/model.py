@@ -24,7 +24,7 @@ FILE = "churn_model.json"
 class ChurnModel:
     """`usual`: median of each feature over those who stayed. `references`: inputs and `score` when it was trained.
 
-    `about`: months, rows and versions that it was trained on; for people.
+    `about`: what it was trained on, `counts` of rows by month among it, and `test`, its scalars on the test months.
     """
 
     fitted: Fitted

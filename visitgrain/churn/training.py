@@ -129,6 +129,8 @@ def _judged(name: str, fits: Fits, data: TrainingData, settings: ChurnSettings, 
     )
     amounts = Amounts(**settings.profit.model_dump())
     evaluation = evaluate(model.score(testing.x), testing, data.slices, model.cut_points, amounts)
+    told = {name: value for name, value in evaluation.scalars.items() if np.isfinite(value)}
+    model = replace(model, about={**about, "test": told})  # what months to come are compared with
     return Trained(name, model, fits, log_loss(choosing.y, calibrated.apply(raw)), evaluation)
 
 
