@@ -90,6 +90,7 @@ class Monitoring(Strict):
 
     psi_alert: float = Field(gt=0)
     psi_block: float = Field(gt=0)
+    nulls_alert: float = Field(gt=0, lt=1)
     ece_alert: float = Field(gt=0)
     auc_drop_alert: float = Field(gt=0)
 

@@ -125,6 +125,13 @@ def ece(y: ArrayLike, p: ArrayLike) -> float:
     return float(np.abs(np.bincount(equal_frequency_bins(scores), labels - scores)).sum() / len(labels))
 
 
+def ece_by_chance(p: ArrayLike) -> float:
+    """The ECE to expect of so many rows where every p is right: mean distance of a normal variable, bin by bin."""
+    scores = np.asarray(p, dtype=np.float64)
+    variances = np.bincount(equal_frequency_bins(scores), scores * (1 - scores))
+    return float(np.sqrt(variances * 2 / np.pi).sum() / len(scores))
+
+
 def scorecard(y: ArrayLike, p: ArrayLike) -> dict[str, float]:
     """All scalars of one set of rows, by the names they are logged under."""
     labels, scores = checked(y, p)
