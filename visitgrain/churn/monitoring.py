@@ -18,7 +18,7 @@ from visitgrain.churn.model import ChurnModel
 from visitgrain.churn.model_rows import KEY, rows_of
 from visitgrain.churn.panel import Floats
 from visitgrain.churn.quality import ece_by_chance, scorecard
-from visitgrain.churn.tracking import CHAMPION, aliased, tracked, versioned
+from visitgrain.churn.tracking import CHAMPION, aliased, loaded, tracked
 from visitgrain.churn.training_data import in_sample
 from visitgrain.span import Span, shifted_month
 from visitgrain.tables.churning import CHURN_MONITORING
@@ -63,7 +63,7 @@ def monitor_churn(
     versions = {row.month: str(row.version) for row in scored}
     found: list[tuple[Any, ...]] = []
     with tracked(tracking) as client:
-        models = {version: versioned(client, version) for version in set(versions.values())}
+        models = {version: loaded(client, version) for version in set(versions.values())}
         champion = aliased(client, CHAMPION)
     if champion is not None:
         models[champion[1]] = champion[0]

@@ -9,6 +9,7 @@ import click
 
 import visitgrain.cli.explain_subscriber  # adds itself to `explain`
 import visitgrain.cli.metrics_explain  # adds itself to `metrics`
+from visitgrain.cli.churn import churn
 from visitgrain.cli.config import config
 from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
@@ -56,7 +57,7 @@ def app(
 
 
 COMMANDS = (
-    *(run, backfill, plan, jobs, status, explain, metrics, models),
+    *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
     *(demo, docs, config, mlflow_server),
 )

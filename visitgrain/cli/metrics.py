@@ -10,7 +10,6 @@ from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
 import click
 import pyarrow.compute as pc
@@ -77,17 +76,9 @@ def list_metrics(context: Context, family: str | None, dimension: str | None, fi
 
 
 def _echo_metrics(found: Sequence[Metric]) -> None:
-    """Aligned by what a terminal shows: a Chinese character is as wide as two letters."""
-    rows = [("no", "id", "中文名", "English", "unit", "grains", "windows")]
-    rows += [(str(m.no), m.id, m.zh, m.en, m.unit, " ".join(m.grains), " ".join(m.windows)) for m in found]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    header = ("no", "id", "中文名", "English", "unit", "grains", "windows")
+    rows = [(str(m.no), m.id, m.zh, m.en, m.unit, " ".join(m.grains), " ".join(m.windows)) for m in found]
+    echo_table(header, rows)
 
 
 @metrics.command()
