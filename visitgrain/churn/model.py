@@ -22,8 +22,9 @@ FILE = "churn_model.json"
 
 @dataclass(frozen=True, eq=False)
 class ChurnModel:
-    """`usual`: median of each feature over those who stayed. `references`: inputs and `score` when it was trained.
+    """`usual`: median of each feature over those who stayed.
 
+    `references`: histograms of the inputs that it learnt from, and of its `score` on the test months.
     `about`: what it was trained on, `counts` of rows by month among it, and `test`, its scalars on the test months.
     """
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.churn import ChurnSettings, Tiers
 from visitgrain.churn import calibration, distributed, learners
-from visitgrain.churn.drift import references
+from visitgrain.churn.drift import reference, references
 from visitgrain.churn.evaluation import Evaluation, Rows, evaluate
 from visitgrain.churn.model import ChurnModel
 from visitgrain.churn.panel import Fitted, Floats, Learner, Panel
@@ -117,20 +117,21 @@ def _judged(name: str, fits: Fits, data: TrainingData, settings: ChurnSettings, 
     calibrated = calibration.fit(raw, choosing.y, how=settings.calibration, month=folds)
     everything = data.fitting.joined(choosing)
     columns = {feature: everything.x[:, place] for place, feature in enumerate(everything.features)}
-    scores = calibrated.apply(fits.final.score(choosing.x))
     model = ChurnModel(
         fits.final,
         calibrated,
         _cut_points(settings.tiers, calibrated.apply(raw)),
         data.features,
         usual_of_stayers(everything),
-        references({**columns, "score": scores}),
+        references(columns),
         about,
     )
     amounts = Amounts(**settings.profit.model_dump())
-    evaluation = evaluate(model.score(testing.x), testing, data.slices, model.cut_points, amounts)
+    scores = model.score(testing.x)
+    evaluation = evaluate(scores, testing, data.slices, model.cut_points, amounts)
     told = {name: value for name, value in evaluation.scalars.items() if np.isfinite(value)}
-    model = replace(model, about={**about, "test": told})  # what months to come are compared with
+    # What months to come are compared with. Scores of rows that it learnt from lie further apart than theirs will.
+    model = replace(model, references={**model.references, "score": reference(scores)}, about={**about, "test": told})
     return Trained(name, model, fits, log_loss(choosing.y, calibrated.apply(raw)), evaluation)
 
 
