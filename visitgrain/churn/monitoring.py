@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.churn import ChurnSettings, Monitoring, Tracking
@@ -23,6 +25,7 @@ from visitgrain.churn.training_data import in_sample
 from visitgrain.span import Span, shifted_month
 from visitgrain.tables.churning import CHURN_MONITORING
 
+RESULT = CHURN_MONITORING.ddl.replace(" NOT NULL", "")
 SCORE = "score"
 OK, ALERT, BLOCK = "ok", "alert", "block"
 MOST_PAIRS = 1_000_000  # of label and score that come to the driver for one month
@@ -177,9 +180,6 @@ def _told(findings: list[Finding], month: date, settings: ChurnSettings) -> list
 
 def _frame(anchor: DataFrame, rows: list[tuple[Any, ...]]) -> DataFrame:
     """`anchor` lends its session."""
-    names = CHURN_MONITORING.column_names
-    kinds = {"date": pa.date32(), "string": pa.string(), "double": pa.float64(), "int": pa.int32()}
-    kinds["boolean"] = pa.bool_()
-    schema = pa.schema([(name, kinds[CHURN_MONITORING.column(name).type]) for name in names])
-    told = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema)
+    schema = to_arrow_schema(cast(StructType, StructType.fromDDL(RESULT)))
+    told = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
     return anchor.sparkSession.createDataFrame(told)

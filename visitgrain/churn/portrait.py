@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -58,13 +58,13 @@ def portray_churners(
     )
     told = moments.join(past, ["month", "group", "feature"], how="left")
     # A few thousand rows: everything about a month comes to one task.
-    return told.repartition(1).mapInArrow(partial(_portraits, phrases=phrases_of(spec)), RESULT)
+    schema = to_arrow_schema(cast(StructType, StructType.fromDDL(RESULT)))  # needs the session: not in a worker
+    return told.repartition(1).mapInArrow(partial(_portraits, phrases=phrases_of(spec), schema=schema), RESULT)
 
 
-def _portraits(batches: Iterable[pa.RecordBatch], *, phrases: Mapping[str, Phrase]) -> Iterator[pa.RecordBatch]:
-    parsed = StructType.fromDDL(RESULT)
-    assert isinstance(parsed, StructType)
-    schema = to_arrow_schema(parsed)
+def _portraits(
+    batches: Iterable[pa.RecordBatch], *, phrases: Mapping[str, Phrase], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     frames = [batch.to_pandas(date_as_object=True) for batch in batches]
     if frames:
         for month, rows in pd.concat(frames).groupby("month"):
