@@ -102,6 +102,22 @@ class Retrain(Strict):
     on_alert: bool
 
 
+class Survival(Strict):
+    """Weekly hazards: how long a silence is, how far ahead they look, by whom and from how much they are learnt."""
+
+    silence_days: int = Field(ge=7)
+    horizon_weeks: int = Field(ge=4, le=52)
+    most_person_weeks: int = Field(ge=1000)
+    learners: tuple[Literal["logistic", "lightgbm"], ...] = Field(min_length=1)
+
+
+class ChangeMoment(Strict):
+    """When activity is too little for the own habit; the rule: visitgrain/churn/change_moment.py."""
+
+    limit: float = Field(gt=0, lt=1)
+    min_days: int = Field(ge=1)
+
+
 class ChurnSettings(Strict):
     """One file of conf/catalogue/churn."""
 
@@ -121,6 +137,8 @@ class ChurnSettings(Strict):
     gate: Gate
     monitoring: Monitoring
     retrain: Retrain
+    survival: Survival
+    change_moment: ChangeMoment
 
     @property
     def channels(self) -> tuple[str, ...]:

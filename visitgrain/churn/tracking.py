@@ -20,7 +20,8 @@ from visitgrain.errors import ConfigError, GateRefused, VisitgrainError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = MODEL = "churn"
+MODEL = "churn"  # a registered model and the experiment that its runs are in share a name
+HAZARD = "silence_hazard"
 CHAMPION, CHALLENGER = "champion", "challenger"
 SQLITE = "sqlite:///"
 SERVED = ("http://", "https://")
@@ -44,6 +45,14 @@ One parent run per training month; inside it one run per learner, all tested on 
 parent run has the table and a link that compares them; `comparison.html` among its artifacts is a page of its own.
 `model_card.md`, `figures/` and `tables/` of a learner's run say the rest. The registered model has the aliases
 `champion` (scores every month) and `challenger` (the last one that was trained)."""
+
+HAZARD_NOTE = """\
+When silence begins: weekly hazards, from the weeks that each subscriber was followed for after a cut-off.
+
+One parent run per training month; inside it one run per learner, all tested on the same later cut-offs. Compare
+`c_index`, `auc_4w`, `integrated_brier` and `ece_4w`. The registered model has the aliases `champion` (its hazards are
+published every month) and `challenger` (the last one that was trained)."""
+NOTES = {MODEL: EXPERIMENT_NOTE, HAZARD: HAZARD_NOTE}
 
 
 @contextmanager

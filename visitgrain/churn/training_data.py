@@ -73,16 +73,16 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
     table = wanted.select("subscriber_id", "month", "silent", *SLICES, *features.names).toArrow()
-    month, subscriber = (_numbers(table, "month", "datetime64[M]"), _numbers(table, "subscriber_id", "int64"))
+    month, subscriber = (numbers(table, "month", "datetime64[M]"), numbers(table, "subscriber_id", "int64"))
     order = np.lexsort((subscriber, month))  # rows come in any order; models depend on it
-    month, subscriber, silent = month[order], subscriber[order], _numbers(table, "silent", "float64")[order]
+    month, subscriber, silent = month[order], subscriber[order], numbers(table, "silent", "float64")[order]
     training = month < np.datetime64(split.choose[0], "M")
     kept = features.only(
-        [name for name in features.names if _coverage(table, name, order[training]) >= settings.minimum_coverage]
+        [name for name in features.names if coverage(table, name, order[training]) >= settings.minimum_coverage]
     )
     x = np.empty((len(order), len(kept.names)))
     for place, name in enumerate(kept.names):
-        x[:, place] = _numbers(table, name, "float64")[order]
+        x[:, place] = numbers(table, name, "float64")[order]
     panel = Panel(kept.names, x, silent, month, subscriber)
     testing = month >= np.datetime64(split.test[0], "M")
     slices = {name: np.array(table[name].fill_null(UNKNOWN).to_pylist(), dtype=object)[order] for name in SLICES}
@@ -105,13 +105,13 @@ def in_sample(share: float, seed: int) -> Column:
     return F.pmod(F.xxhash64("subscriber_id", F.lit(seed)), F.lit(1_000_000)) < F.lit(int(share * 1_000_000))
 
 
-def _numbers(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
+def numbers(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
     return np.asarray(table[name].to_numpy().astype(kind))
 
 
-def _coverage(table: pa.Table, name: str, rows: NDArray[Any]) -> float:
+def coverage(table: pa.Table, name: str, rows: NDArray[Any]) -> float:
     """Share of the rows with a value; 0 for one that is the same everywhere."""
-    values = _numbers(table, name, "float64")[rows]
+    values = numbers(table, name, "float64")[rows]
     known = values[~np.isnan(values)]
     constant = len(known) == len(values) and bool(len(known)) and known.min() == known.max()
     return 0.0 if constant or not len(values) else len(known) / len(values)
