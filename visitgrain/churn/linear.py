@@ -20,7 +20,8 @@ MODEL = "model.json"
 class Logistic:
     """Minimises C x sum of log-losses + |w|^2 / 2 over the standardised columns; the intercept is free.
 
-    `columns` are those to use (None: all) less `without`. Raises ValueError for a column that the panel lacks.
+    `columns` are those to use (None: all) less `without`, where it is there at all: a month of the year that never
+    differs is no feature. Raises ValueError for one of `columns` that the panel lacks.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Logistic:
 
     def fit(self, train: Panel, choose: Panel | None = None) -> FittedLogistic:
         rows = train.joined(choose)
-        unknown = sorted({*(self.columns or ()), *self.without} - set(rows.features))
+        unknown = sorted(set(self.columns or ()) - set(rows.features))
         if unknown:
             raise ValueError(f"{self.name}: the panel has no column {', '.join(unknown)}")
         used = [name for name in self.columns or rows.features if name not in self.without]

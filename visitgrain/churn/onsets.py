@@ -28,7 +28,7 @@ def silence_onsets(churn_features: DataFrame, activity_days: DataFrame, settings
     followed = first.join(F.broadcast(ends), how="cross")
     weeks = followed.select(
         *KEY,
-        F.floor(F.greatest(F.datediff("_begins", "_cut"), F.lit(0)) / 7).alias("_weeks"),
+        F.expr("floor(if(_begins < _cut, 0, datediff(_begins, _cut)) / 7)").alias("_weeks"),  # null: none began
         F.greatest(F.floor((F.datediff("_last", "_cut") - silence_days + 2) / 7), F.lit(0)).alias("known_weeks"),
     )
     begins = F.coalesce(F.col("_weeks") < F.col("known_weeks"), F.lit(False))

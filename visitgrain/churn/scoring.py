@@ -64,8 +64,9 @@ def score_churn(
     return ranked(scored).withColumns(told).select(*CHURN_SCORES.column_names)
 
 
-def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, version: str) -> None:
-    """Raises GateRefused for a feature that is missing, of another kind, or defined in another way than in training."""
+def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, version: str, name: str = MODEL) -> None:
+    """Raises GateRefused, naming the model, for a feature that is missing, of another kind, or defined in another way
+    than in training."""
     types = {field.name: field.dataType for field in schema}
     wrong = [f"{name} is not there" for name in wanted.names if name not in types]
     wrong += [
@@ -80,7 +81,7 @@ def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, ve
     ]
     if wrong:
         raise GateRefused(
-            f"model {MODEL} version {version} does not fit the features: {'; '.join(wrong)}. Nothing was changed. "
+            f"model {name} version {version} does not fit the features: {'; '.join(wrong)}. Nothing was changed. "
             "Train again, or move the alias champion to a version that fits"
         )
 

@@ -41,7 +41,7 @@ class Spells:
 
     @property
     def event(self) -> NDArray[np.bool_]:
-        return self.panel.y == 1
+        return np.asarray(self.panel.y == 1)
 
     def where(self, rows: NDArray[Any]) -> Spells:
         """The rows that a mask or positions choose."""
@@ -86,7 +86,7 @@ def person_weeks(spells: Spells, horizon: int) -> Panel:
 
 def survival(hazard: Floats) -> Floats:
     """(rows, weeks): P(silence has not begun by the end of the week): product of 1 - hazard."""
-    return np.cumprod(1 - hazard, axis=1)
+    return np.asarray(np.cumprod(1 - hazard, axis=1), dtype=np.float64)
 
 
 def silent_within(hazard: Floats, weeks: int) -> Floats:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from visitgrain.churn.quality import NAN
-from visitgrain.churn.survival import Counts, Floats
+from visitgrain.churn.quality import NAN, Floats
+from visitgrain.churn.survival import Counts
 
 Flags = NDArray[np.bool_]
 
@@ -80,5 +80,5 @@ def integrated_brier(weeks: Counts, event: Flags, survival: Floats) -> float:
 
 
 def _share_below(values: Floats, ordered: Floats) -> Floats:
-    below, through = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))  # type: ignore[call-overload]
+    below, through = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
     return np.asarray((below + through) / (2 * len(ordered)))

@@ -1,0 +1,106 @@
+"""Rows with onsets -> what hazards are learnt, chosen and tested on: cut-offs in order, each as known at the next.
+
+Silence needs weeks to be seen, so rows of an earlier part are cut back to what could be told when the next part began:
+what happened after a test cut-off teaches nothing about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame, functions as F
+
+from visitgrain.catalogue.churn import ChurnSettings
+from visitgrain.churn.model_rows import KEY, SLICES, FeatureSet
+from visitgrain.churn.panel import Panel
+from visitgrain.churn.survival import Spells, first_day_after
+from visitgrain.churn.training_data import (
+    UNKNOWN,
+    Slices,
+    Split,
+    coverage,
+    in_sample,
+    numbers,
+    split_of,
+)
+from visitgrain.errors import InputMissing
+
+JUDGED_WEEKS = 4  # a cut-off is used when it is known who went silent within so many
+
+
+@dataclass(frozen=True, eq=False)
+class HazardData:
+    """`fitting` as known at the first choosing cut-off; `choosing`, and `learning` (both), as known at the first of
+    `testing`. `share`: of the subscribers that came to the driver."""
+
+    features: FeatureSet
+    fitting: Spells
+    choosing: Spells
+    learning: Spells
+    testing: Spells
+    slices: Slices  # of the test rows
+    split: Split
+    counts: dict[str, dict[str, int]]  # rows and silences of each cut-off's month, all of them
+    share: float
+
+
+def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, settings: ChurnSettings) -> HazardData:
+    """Whole subscribers, by hash, where there are too many weeks. Features that hardly anybody has are left out.
+
+    Raises InputMissing where cut-offs are too few to leave something to learn from, to choose and to test on.
+    """
+    horizon = settings.survival.horizon_weeks
+    at_risk = F.least(F.col("weeks") + F.col("event"), F.lit(horizon))
+    by_month = (
+        onsets.where(F.col("known_weeks") >= JUDGED_WEEKS)
+        .groupBy("month")
+        .agg(F.count(F.lit(1)).alias("rows"), F.sum("event").alias("silences"), F.sum(at_risk).alias("weeks"))
+    )
+    found = {row.month: row for row in sorted(by_month.collect(), key=lambda row: row.month)}
+    split = split_of(list(found), settings.months)
+    used = (*split.train, *split.choose, *split.test)
+    share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
+    wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
+    table = wanted.select(*KEY, "weeks", "event", *SLICES, *features.names).toArrow()
+    order = np.lexsort((numbers(table, "subscriber_id", "int64"), numbers(table, "month", "datetime64[M]")))
+    month = numbers(table, "month", "datetime64[M]")[order]
+    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
+    kept = features.only(
+        [n for n in features.names if coverage(table, n, order[month < choose]) >= settings.minimum_coverage]
+    )
+    x = np.empty((len(order), len(kept.names)))
+    for place, name in enumerate(kept.names):
+        x[:, place] = numbers(table, name, "float64")[order]
+    event, subscriber = numbers(table, "event", "float64")[order], numbers(table, "subscriber_id", "int64")[order]
+    everything = Spells(Panel(kept.names, x, event, month, subscriber), numbers(table, "weeks", "int64")[order])
+    slices: Slices = {
+        n: np.array(table[n].fill_null(UNKNOWN).to_pylist(), dtype=object)[order] for n in settings.slices
+    }
+    counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}
+    return _parted(everything, kept, split, (choose, test), settings.survival.silence_days, slices, counts, share)
+
+
+def _parted(
+    everything: Spells,
+    kept: FeatureSet,
+    split: Split,
+    first: tuple[np.datetime64, np.datetime64],
+    silence_days: int,
+    slices: Slices,
+    counts: dict[str, dict[str, int]],
+    share: float,
+) -> HazardData:
+    month, (choose, test) = everything.panel.month, first
+    learning = everything.where(month < test).as_known_at(first_day_after(test), silence_days)
+    fitting = everything.where(month < choose).as_known_at(first_day_after(choose), silence_days)
+    choosing = learning.where(learning.panel.month >= choose)
+    for name, part in (("train", fitting), ("choose", choosing)):
+        if not part.event.any() or not part.weeks.any():
+            raise InputMissing(
+                f"survival: the {len(counts)} cut-off months are too few: none of those to {name} on is known for a "
+                f"week, with silences of {silence_days} days, when the next part begins. Run monthly_churn for more"
+            )
+    testing = month >= test
+    own = {name: values[testing] for name, values in slices.items()}
+    return HazardData(kept, fitting, choosing, learning, everything.where(testing), own, split, counts, share)

@@ -1,0 +1,90 @@
+"""Everybody who is not silent at the month's end gets hazards of silence, and a flag where activity fell far."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, functions as F
+
+from visitgrain.catalogue.catalogue import Catalogue
+from visitgrain.catalogue.churn import ChangeMoment, Tracking
+from visitgrain.churn.change_moment import READS, change_moments
+from visitgrain.churn.hazard_model import HazardModel, load
+from visitgrain.churn.model_rows import KEY, feature_set, rows_of
+from visitgrain.churn.onsets import not_silent
+from visitgrain.churn.scoring import check_features, matrix
+from visitgrain.churn.survival import DAYS, expected_days, median_weeks, silent_within
+from visitgrain.churn.tracking import CHAMPION, HAZARD, downloaded, tracked
+from visitgrain.errors import GateRefused
+from visitgrain.span import Span
+from visitgrain.tables.hazards import SILENCE_HAZARDS
+
+ESTIMATED = (
+    "subscriber_id bigint, month date, hazard_1w double, p_silent_4w double, expected_days double, median_days double, "
+    "change_moment boolean, change_moment_reason string"
+)
+_NAMES = [part.split()[0] for part in ESTIMATED.split(", ")]
+Files = tuple[tuple[str, bytes], ...]
+
+
+def estimate_hazards(
+    *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
+) -> DataFrame:
+    """One row per subscriber of the month's churn_features who is neither gone nor silent, by the champion's hazards.
+
+    Raises GateRefused where there is no champion or its features are not those of the tables; what was published stays.
+    """
+    with tracked(tracking, HAZARD) as client:
+        champion = downloaded(client, CHAMPION, HAZARD)
+    if champion is None:
+        raise GateRefused(
+            f"no version of model {HAZARD!r} has the alias {CHAMPION}: run train_hazards, or set the alias"
+        )
+    folder, version = champion
+    model = load(folder)
+    rows = rows_of(not_silent(churn_features, model.silence_days), subscriber_metrics, spec)
+    check_features(model.features, feature_set(spec), rows.schema, version, HAZARD)
+    told = {"model_version": F.lit(int(version)), "feature_hash": F.lit(model.features.hash)}
+    return estimated(rows, model, spec.churn.change_moment).withColumns(told).select(*SILENCE_HAZARDS.column_names)
+
+
+def estimated(rows: DataFrame, model: HazardModel, settings: ChangeMoment) -> DataFrame:
+    """KEY, what the hazards say, the change moment. The model's files go to each executor once."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        files = tuple(sorted((path.name, path.read_bytes()) for path in Path(folder).iterdir()))
+    sent = rows.sparkSession.sparkContext.broadcast(files)
+    wanted = dict.fromkeys([*KEY, *model.features.names, *READS])
+    return rows.select(*wanted).mapInArrow(partial(_estimated, sent=sent, settings=settings), ESTIMATED)
+
+
+def _estimated(batches: Iterable[pa.RecordBatch], *, sent: Any, settings: ChangeMoment) -> Iterator[pa.RecordBatch]:
+    model = _loaded(sent.value)
+    for batch in batches:
+        hazard = model.hazard(matrix(batch, model.features.names))
+        habits = dict(zip(READS, matrix(batch, READS).T, strict=True))
+        flag, reason = change_moments(habits, settings)
+        median = DAYS * median_weeks(hazard)
+        columns = [
+            *(batch["subscriber_id"], batch["month"]),
+            *(pa.array(values) for values in (hazard[:, 0], silent_within(hazard, 4), expected_days(hazard))),
+            pa.array(median, mask=np.isnan(median)),
+            pa.array(flag),
+            pa.array(reason, pa.string()),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, names=_NAMES)
+
+
+@lru_cache(maxsize=2)
+def _loaded(files: Files) -> HazardModel:
+    """Once per worker process and model."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files:
+            (Path(folder) / name).write_bytes(content)
+        return load(Path(folder))
