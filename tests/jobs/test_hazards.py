@@ -51,7 +51,7 @@ class World:
         ]
 
     def features(self) -> list[dict[str, object]]:
-        zeros = read_rows(CHURN_FEATURES, "subscriber_id | gone\n1 | no")[0]
+        zeros = read_rows(CHURN_FEATURES, "subscriber_id | gone | active\n1 | no | yes")[0]
         rows = []
         for month in range(1, MONTHS + 1):
             end, past = cut_off(month), self.active[:, : cut_off(month)]

@@ -28,21 +28,22 @@ DAYS = {
 }
 # Days from the last event to the cut-off; 5 was silent already, 6 is gone.
 ROWS = """
-subscriber_id | month      | recency | gone
-1             | 2026-01-01 | 11.5    | no
-1             | 2026-02-01 | 18.5    | no
-2             | 2026-01-01 | 16.5    | no
-2             | 2026-02-01 | 13.5    | no
-2             | 2026-03-01 | 16.5    | no
-3             | 2026-01-01 | 21.5    | no
-3             | 2026-02-01 | 18.5    | no
-4             | 2026-01-01 | 21.5    | no
-4             | 2026-02-01 | 21.5    | no
-5             | 2026-01-01 | 29.5    | no
-6             | 2026-01-01 | 1.5     | yes
-7             | 2026-01-01 | 11.5    | no
-8             | 2026-01-01 | 16.5    | no
-8             | 2026-02-01 | 23.5    | no
+subscriber_id | month      | recency | gone | active
+1             | 2026-01-01 | 11.5    | no   | yes
+1             | 2026-02-01 | 18.5    | no   | yes
+2             | 2026-01-01 | 16.5    | no   | yes
+2             | 2026-02-01 | 13.5    | no   | yes
+2             | 2026-03-01 | 16.5    | no   | yes
+3             | 2026-01-01 | 21.5    | no   | yes
+3             | 2026-02-01 | 18.5    | no   | yes
+4             | 2026-01-01 | 21.5    | no   | yes
+4             | 2026-02-01 | 21.5    | no   | yes
+5             | 2026-01-01 | 29.5    | no   | yes
+5             | 2026-02-01 | 57.5    | no   | no
+6             | 2026-01-01 | 1.5     | yes  | yes
+7             | 2026-01-01 | 11.5    | no   | yes
+8             | 2026-01-01 | 16.5    | no   | yes
+8             | 2026-02-01 | 23.5    | no   | yes
 """
 # Of January's cut-off, 1 February, eight weeks are known: 88 days to the end, 62 of them early enough; of February's 4.
 EXPECTED = [

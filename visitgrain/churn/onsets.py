@@ -41,8 +41,8 @@ def silence_onsets(churn_features: DataFrame, activity_days: DataFrame, settings
 
 
 def not_silent(churn_features: DataFrame, silence_days: int) -> DataFrame:
-    """Who can still go silent: not gone, and active within `silence_days` before the cut-off."""
-    return churn_features.where(~F.col("gone") & (F.col("recency") < silence_days))
+    """Who can still go silent: active in the month, not gone, and seen within `silence_days` before the cut-off."""
+    return churn_features.where(F.col("active") & ~F.col("gone") & (F.col("recency") < silence_days))
 
 
 def _stops(own: DataFrame, ends: DataFrame, silence_days: int) -> DataFrame:
