@@ -1,4 +1,4 @@
-"""What runs after `monthly_churn`, once a model of hazards is champion: who is about to go silent."""
+"""What runs after `monthly_churn`, once their models are champions: who is about to go silent, who comes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from visitgrain.runtime.job import Pipeline
 
 PIPELINE = Pipeline(
     name="churn_warning",
-    summary="Habits at the month's end -> weekly hazards of silence, and who fell far below the own habit.",
+    summary="Habits at the month's end -> weekly hazards of silence, who fell far below the own habit, and who will return.",
     grain="month",
-    jobs=(estimate_hazards.JOB,),
+    jobs=(estimate_hazards.JOB, score_returns.JOB),
 )

@@ -40,7 +40,7 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
     """
     began = perf_counter()
     workers = max(1, min(rows.sparkSession.sparkContext.defaultParallelism, 64))
-    narrow = rows.select("subscriber_id", "month", "silent", choosing.alias(CHOOSING), *features.names)
+    narrow = rows.select("subscriber_id", "month", "outcome", choosing.alias(CHOOSING), *features.names)
     # The rows of a worker, and their order, are the same on every run, so is what bagging draws.
     placed = narrow.repartition(workers, "subscriber_id").sortWithinPartitions("month", "subscriber_id").persist()
     try:
@@ -60,7 +60,7 @@ def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, 
     stopping: dict[str, Any] = {"validation_indicator_col": CHOOSING, "early_stopping_rounds": PATIENCE} if stop else {}
     learner = SparkXGBClassifier(
         features_col=list(features.names),
-        label_col="silent",
+        label_col="outcome",
         num_workers=workers,
         n_estimators=trees,
         tree_method="hist",

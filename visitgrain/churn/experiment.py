@@ -16,7 +16,7 @@ from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
 from visitgrain.churn.panel import Floats
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
 from visitgrain.churn.reporting import log_tables_read, log_trained
-from visitgrain.churn.tracking import CHAMPION, aliased, registered
+from visitgrain.churn.tracking import CHAMPION, MODEL, aliased, registered
 from visitgrain.churn.training import LOCAL, Trained, best_of, shuffled_scores
 from visitgrain.churn.training_data import TrainingData
 
@@ -38,6 +38,7 @@ def run_experiment(
     month: date,
     tracking: Tracking,
     about: Mapping[str, Any],
+    model: str = MODEL,
 ) -> Told:
     """Cells of CHURN_MODELS, a row per candidate. `month` is the last one with labels.
 
@@ -53,7 +54,7 @@ def run_experiment(
     found: list[Trained] = []
     runs: list[str] = []
     models: list[str] = []
-    with mlflow.start_run(run_name=f"churn {label}", tags={**tags, "kind": "training"}, description=note) as parent:
+    with mlflow.start_run(run_name=f"{model} {label}", tags={**tags, "kind": "training"}, description=note) as parent:
         mlflow.log_params({"learners": ", ".join(settings.learners), "seed": settings.seed, "test_months": tested})
         mlflow.log_dict(dict(about), "data.json")
         mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
@@ -67,9 +68,9 @@ def run_experiment(
             found.append(one)
             LOG.info("%s: AUC %.4f", name, one.evaluation.scalars["auc"])
         best = best_of(found)
-        verdict, against = _verdict(client, found, best, data, settings)
+        verdict, against = _verdict(client, found, best, data, settings, model)
         told = _tags(best, verdict, tags)
-        version = registered(client, models[found.index(best)], _note(best, verdict, note), told)
+        version = registered(client, models[found.index(best)], _note(best, verdict, note), told, model)
         mlflow.set_tags({"best": best.name, "version": version, "promoted": str(verdict.promoted), "against": against})
         mlflow.log_dict({"against": against, "promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
         mlflow.log_metrics({f"{one.name}_auc": one.evaluation.scalars["auc"] for one in found})
@@ -80,7 +81,7 @@ def run_experiment(
         mlflow.set_tag("mlflow.note.content", f"{_note(best, verdict, note)}\n\n{comparison_note(found, link)}")
         if verdict.promoted:  # last: what is written before it does not change what scores
             why = "; ".join(verdict.reasons)
-            registry.promote(client, int(version), reason=why, by=f"the gate in run {tracking.run_id}")
+            registry.promote(client, int(version), reason=why, by=f"the gate in run {tracking.run_id}", name=model)
     return [
         _told(one, run, version if one is best else None, verdict if one is best else None, data, month)
         for one, run in zip(found, runs, strict=True)
@@ -93,10 +94,15 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _verdict(
-    client: MlflowClient, found: Sequence[Trained], best: Trained, data: TrainingData, settings: ChurnSettings
+    client: MlflowClient,
+    found: Sequence[Trained],
+    best: Trained,
+    data: TrainingData,
+    settings: ChurnSettings,
+    model: str,
 ) -> tuple[Verdict, str]:
     """Against the champion on the same test months; without one against recency alone."""
-    opponent, name = _opponent(client, found, data)
+    opponent, name = _opponent(client, found, data, model)
     columns = {feature: data.testing.x[:, place] for place, feature in enumerate(data.testing.features)}
     labels = np.concatenate([data.fitting.y, data.choosing.y, data.testing.y])
     # Leaks through data, not through a learner: the logistic regression finds them as well, and fast.
@@ -114,8 +120,8 @@ def _verdict(
     return judge(contest, Gate(**settings.gate.model_dump())), name
 
 
-def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData) -> tuple[Floats, str]:
-    champion = aliased(client, CHAMPION)
+def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData, name: str) -> tuple[Floats, str]:
+    champion = aliased(client, CHAMPION, name)
     if champion is None:
         baseline = next((one for one in found if one.name == BASELINE), None)
         if baseline is not None:

@@ -20,7 +20,7 @@ from visitgrain.churn.model_rows import KEY, feature_set, rows_of
 from visitgrain.churn.onsets import not_silent
 from visitgrain.churn.scoring import check_features, matrix
 from visitgrain.churn.survival import DAYS, expected_days, median_weeks, silent_within
-from visitgrain.churn.tracking import CHAMPION, HAZARD, downloaded, tracked
+from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, tracked
 from visitgrain.errors import GateRefused
 from visitgrain.span import Span
 from visitgrain.tables.hazards import SILENCE_HAZARDS
@@ -41,13 +41,12 @@ def estimate_hazards(
     Raises GateRefused where there is no champion or its features are not those of the tables; what was published stays.
     """
     with tracked(tracking, HAZARD) as client:
-        champion = downloaded(client, CHAMPION, HAZARD)
+        champion = aliased(client, CHAMPION, HAZARD, load)
     if champion is None:
         raise GateRefused(
             f"no version of model {HAZARD!r} has the alias {CHAMPION}: run train_hazards, or set the alias"
         )
-    folder, version = champion
-    model = load(folder)
+    model, version = champion
     rows = rows_of(not_silent(churn_features, model.silence_days), subscriber_metrics, spec)
     check_features(model.features, feature_set(spec), rows.schema, version, HAZARD)
     told = {"model_version": F.lit(int(version)), "feature_hash": F.lit(model.features.hash)}

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.churn import ChurnSettings, Tracking
+from visitgrain.churn import registry
 from visitgrain.churn.curves import reliability
 from visitgrain.churn.hazard_data import JUDGED_WEEKS, HazardData, collected_hazards
 from visitgrain.churn.hazard_evaluation import COMPARED, evaluated, verdict_on
@@ -26,7 +27,7 @@ from visitgrain.churn.panel import Floats
 from visitgrain.churn.promotion import Verdict
 from visitgrain.churn.reporting import EXAMPLE_ROWS, REQUIREMENTS
 from visitgrain.churn.survival import expected_days, person_weeks, silent_within
-from visitgrain.churn.tracking import CHAMPION, HAZARD, downloaded, registered, tracked
+from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, registered, tracked
 from visitgrain.churn.training import LOCAL
 from visitgrain.expressions.literal_rows import literal_rows
 from visitgrain.span import Span
@@ -121,7 +122,8 @@ def _run(
         note = f"{best.name}. {note}\n\n{'; '.join(verdict.reasons)}"
         number = registered(client, uris[found.index(best)], note, {**tags, "learner": best.name}, HAZARD)
         if verdict.promoted:
-            client.set_registered_model_alias(HAZARD, CHAMPION, number)
+            why = "; ".join(verdict.reasons)
+            registry.promote(client, int(number), reason=why, by=f"the gate in run {tracking.run_id}", name=HAZARD)
         mlflow.set_tags({"best": best.name, "version": number, "promoted": str(verdict.promoted)})
         mlflow.log_dict({"promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
     return [
@@ -132,12 +134,12 @@ def _run(
 
 def _verdict(client: MlflowClient, best: TrainedHazards, data: HazardData, settings: ChurnSettings) -> Verdict:
     """Against the champion on the same test cut-offs; without one against recency alone."""
-    champion = downloaded(client, CHAMPION, HAZARD)
+    champion = aliased(client, CHAMPION, HAZARD, load)
     features, x = data.testing.panel.features, data.testing.panel.x
     if champion is None:
         opponent, name = x[:, features.index("recency")], "recency"
     else:
-        model, name = load(champion[0]), f"champion, version {champion[1]}"
+        model, name = champion[0], f"champion, version {champion[1]}"
         blank = np.full((len(x), 1), np.nan)  # a feature that is no longer there is missing
         places = [features.index(one) if one in features else -1 for one in model.features.names]
         opponent = silent_within(model.hazard(np.hstack([x, blank])[:, places]), JUDGED_WEEKS)

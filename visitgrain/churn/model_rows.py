@@ -74,12 +74,12 @@ def rows_of(
     return reduce(joined, catalogue.churn.metric_windows, there)
 
 
-def labelled(rows: DataFrame, churn_labels: DataFrame) -> DataFrame:
-    """Those whose next month is over, with `silent` (0 or 1) and `departed`."""
+def labelled(rows: DataFrame, churn_labels: DataFrame, *, outcome: str = "silent") -> DataFrame:
+    """Those whose next month is over, with `outcome` (0 or 1: silent, or "not silent" for returns) and `departed`."""
     labels = churn_labels.where("not gone").select(
         "subscriber_id",
         F.add_months("month", -1).alias("month"),
-        F.col("silent").cast("double").alias("silent"),
+        F.expr(outcome).cast("double").alias("outcome"),
         "departed",
     )
     return rows.join(labels, KEY, how="inner")

@@ -48,7 +48,7 @@ def portray_churners(
     first, last = span.month, span.end.replace(day=1)
     tiers = churn_scores.where(F.col("month").between(first, last)).select(*KEY, F.col("tier").alias("group"))
     scored = rows.join(tiers, KEY, how="inner")
-    named = F.when(F.col("silent") == 1, SILENT).otherwise(STAYED)
+    named = F.when(F.col("outcome") == 1, SILENT).otherwise(STAYED)
     known = labelled(rows, churn_labels.where(F.col("month").between(first, last))).withColumn("group", named)
     known = known.withColumn("month", F.add_months("month", 1)).select(scored.columns)
     numbers = [name for name in feature_set(spec).names if name in rows.columns]

@@ -24,7 +24,7 @@ from visitgrain.churn.panel import Floats
 from visitgrain.churn.phrases import phrases_of
 from visitgrain.churn.reasons import codes, top_reasons, worded
 from visitgrain.churn.tiers import tier
-from visitgrain.churn.tracking import CHAMPION, MODEL, aliased, tracked
+from visitgrain.churn.tracking import CHAMPION, MODEL, RETURN, aliased, tracked
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.span import Span
 from visitgrain.tables.churning import CHURN_SCORES
@@ -42,19 +42,35 @@ Files = tuple[tuple[str, bytes], ...]  # names and contents
 def score_churn(
     *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
 ) -> DataFrame:
-    """One row per subscriber of the months' churn_features that is not gone, by the model that is champion now.
+    """One row per subscriber of the months' churn_features who may go silent, by the model that is champion now.
 
     Raises GateRefused where there is no champion, its features are not those of the tables, or scores have drifted
     beyond the hard limit, InputMissing where a month has nobody; what was published before stays.
     """
-    with tracked(tracking) as client:
-        champion = aliased(client, CHAMPION)
-    if champion is None:
-        raise GateRefused(f"no version of model {MODEL!r} has the alias {CHAMPION}: run train_churn, or set the alias")
-    model, version = champion
     rows = rows_of(churn_features, subscriber_metrics, spec)
-    check_features(model.features, feature_set(spec), rows.schema, version)
-    scored = applied(rows, model, phrases_of(spec)).persist()  # for counts, ranks and the table; the runner lets it go
+    return _by_champion(rows, spec, span, tracking, MODEL, phrases_of(spec))
+
+
+def score_returns(
+    *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
+) -> DataFrame:
+    """One row per subscriber who is silent already: the probability of coming back unaided. Raises as `score_churn`."""
+    rows = rows_of(churn_features, subscriber_metrics, spec, active=False)
+    # Which side of the usual value is worse is about silence: here the usual value is always told.
+    plain = {name: phrase.model_copy(update={"worse": None}) for name, phrase in phrases_of(spec).items()}
+    return _by_champion(rows, spec, span, tracking, RETURN, plain)
+
+
+def _by_champion(
+    rows: DataFrame, spec: Catalogue, span: Span, tracking: Tracking, name: str, phrases: Mapping[str, Phrase]
+) -> DataFrame:
+    with tracked(tracking, name) as client:
+        champion = aliased(client, CHAMPION, name)
+    if champion is None:
+        raise GateRefused(f"no version of model {name!r} has the alias {CHAMPION}: run train_{name}, or set the alias")
+    model, version = champion
+    check_features(model.features, feature_set(spec), rows.schema, version, name)
+    scored = applied(rows, model, phrases).persist()  # for counts, ranks and the table; the runner lets it go
     _check_scores(scored, model.references["score"], spec.churn.monitoring.psi_block, version, span)
     told = {
         "model_version": F.lit(int(version)),

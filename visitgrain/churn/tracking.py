@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL = "churn"  # a registered model and the experiment that its runs are in share a name
+RETURN = "return"
 HAZARD = "silence_hazard"
 CHAMPION, CHALLENGER = "champion", "challenger"
 SQLITE = "sqlite:///"
@@ -52,12 +53,15 @@ When silence begins: weekly hazards, from the weeks that each subscriber was fol
 One parent run per training month; inside it one run per learner, all tested on the same later cut-offs. Compare
 `c_index`, `auc_4w`, `integrated_brier` and `ece_4w`. The registered model has the aliases `champion` (its hazards are
 published every month) and `challenger` (the last one that was trained)."""
-NOTES = {MODEL: EXPERIMENT_NOTE, HAZARD: HAZARD_NOTE}
+RETURN_NOTE = """\
+Who has been silent on the label channel for a month or more, up to 180 days, and comes back in the next month by
+themselves: whom to win back is who would not. Runs, pages and aliases are as those of the experiment `churn`."""
+NOTES = {MODEL: EXPERIMENT_NOTE, RETURN: RETURN_NOTE, HAZARD: HAZARD_NOTE}
 
 
 @contextmanager
-def tracked(tracking: Tracking) -> Iterator[MlflowClient]:
-    """A client of the tracking server or file; fluent calls inside go to the experiment too.
+def tracked(tracking: Tracking, name: str = MODEL) -> Iterator[MlflowClient]:
+    """A client of the tracking server or file; fluent calls inside go to the experiment `name` too.
 
     Raises ConfigError for a URI of another kind or with a login in it, GateRefused where it does not answer.
     """
@@ -73,8 +77,8 @@ def tracked(tracking: Tracking) -> Iterator[MlflowClient]:
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the file ~/.mlflow/credentials"
         )
     os.environ.update(SAFE)
-    for name, value in USUAL.items():
-        os.environ.setdefault(name, value)
+    for variable, value in USUAL.items():
+        os.environ.setdefault(variable, value)
     import mlflow
 
     try:
@@ -82,9 +86,9 @@ def tracked(tracking: Tracking) -> Iterator[MlflowClient]:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(uri)
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            client.create_experiment(EXPERIMENT, _artifacts(uri), tags={"mlflow.note.content": EXPERIMENT_NOTE})
-        mlflow.set_experiment(EXPERIMENT)
+        if client.get_experiment_by_name(name) is None:
+            client.create_experiment(name, _artifacts(uri), tags={"mlflow.note.content": NOTES[name]})
+        mlflow.set_experiment(name)
     except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise GateRefused(f"MLflow at {_named(uri)} does not answer: {error}. Nothing was changed") from error
     yield client
@@ -114,42 +118,61 @@ def _named(uri: str) -> str:
     return f"{scheme.split('//')[0]}//…@{rest}" if at else uri
 
 
-def aliased(client: MlflowClient, alias: str) -> tuple[ChurnModel, str] | None:
-    """The model that has the alias, and its version; None where nothing has it. Raises GateRefused as `loaded`."""
-    version = version_with(client, alias)
-    return None if version is None else (loaded(client, version), version)
+def aliased(
+    client: MlflowClient,
+    alias: str,
+    name: str = MODEL,
+    read: Callable[[Path], Any] = load,
+) -> tuple[Any, str] | None:
+    """The model that has the alias, as `read` from its files, and its version; None where nothing has the alias.
+
+    Raises GateRefused as `files_of`.
+    """
+    version = version_with(client, alias, name)
+    if version is None:
+        return None
+    with files_of(client, version, name) as folder:
+        return read(folder), version
 
 
-def version_with(client: MlflowClient, alias: str) -> str | None:
+def version_with(client: MlflowClient, alias: str, name: str = MODEL) -> str | None:
     """The version that has the alias. Raises GateRefused when the registry does not answer."""
     import mlflow
 
     try:
-        return str(client.get_model_version_by_alias(MODEL, alias).version)
+        return str(client.get_model_version_by_alias(name, alias).version)
     except mlflow.MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise GateRefused(f"the registry does not answer: {error}. Nothing was changed") from error
 
 
-def loaded(client: MlflowClient, version: str) -> ChurnModel:
-    """The model of a version. Raises GateRefused where its files are missing or not those that were registered."""
+def loaded(client: MlflowClient, version: str, name: str = MODEL) -> ChurnModel:
+    """The model of a version. Raises GateRefused as `files_of`."""
+    with files_of(client, version, name) as folder:
+        return load(folder)
+
+
+@contextmanager
+def files_of(client: MlflowClient, version: str, name: str) -> Iterator[Path]:
+    """Folder of the text files of a version. Raises GateRefused where they are missing, unreadable by what is done with
+    them inside, or not those that were registered."""
     import mlflow
 
-    name = f"model {MODEL} version {version}"
+    told = f"model {name} version {version}"
     try:
-        found = client.get_model_version(MODEL, version)
-        with _downloaded(f"models:/{MODEL}/{version}") as folder:
+        found = client.get_model_version(name, version)
+        with _downloaded(f"models:/{name}/{version}") as folder:
             if found.tags.get(HASH) != digest(folder):
                 raise GateRefused(
-                    f"{name}: its files are not those that were registered (tag {HASH}). Nothing was changed. Move the "
+                    f"{told}: its files are not those that were registered (tag {HASH}). Nothing was changed. Move the "
                     "alias to another version: visitgrain models rollback"
                 )
-            return load(folder)
+            yield folder
     except GateRefused:
         raise
     except (mlflow.MlflowException, VisitgrainError, OSError, ValueError, KeyError) as error:
-        raise GateRefused(f"{name} cannot be read: {error}. Nothing was changed") from error
+        raise GateRefused(f"{told} cannot be read: {error}. Nothing was changed") from error
 
 
 @contextmanager
@@ -168,15 +191,15 @@ def digest(folder: Path) -> str:
     return found.hexdigest()
 
 
-def registered(client: MlflowClient, model_uri: str, note: str, tags: Mapping[str, Any]) -> str:
+def registered(client: MlflowClient, model_uri: str, note: str, tags: Mapping[str, Any], name: str = MODEL) -> str:
     """A new version of the model; its number. It becomes the challenger."""
     import mlflow
 
-    if not client.search_registered_models(f"name = '{MODEL}'"):
-        client.create_registered_model(MODEL, description=EXPERIMENT_NOTE)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name, description=NOTES[name])
     with _downloaded(model_uri) as folder:
         told = {**tags, HASH: digest(folder)}
-    version = mlflow.register_model(model_uri, MODEL, tags={name: str(value) for name, value in told.items()})
-    client.update_model_version(MODEL, version.version, description=note)
-    client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
+    version = mlflow.register_model(model_uri, name, tags={key: str(value) for key, value in told.items()})
+    client.update_model_version(name, version.version, description=note)
+    client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)

@@ -31,8 +31,8 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """`fitting` lies before `choosing`, that before `testing`. `counts`: rows and silent ones of each month, all of
-    them; `share`: of the subscribers that came to the driver."""
+    """`fitting` lies before `choosing`, that before `testing`. `counts`: all rows of each month, and those with the
+    outcome; `share`: of the subscribers that came to the driver."""
 
     features: FeatureSet
     fitting: Panel
@@ -63,19 +63,19 @@ def split_of(months: list[Any], wanted: Months) -> Split:
 
 def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) -> TrainingData:
     """Whole subscribers, by hash, where there are too many rows. Features that hardly anybody has are left out."""
-    by_month = rows.groupBy("month").agg(F.count(F.lit(1)).alias("rows"), F.sum("silent").alias("silent")).collect()
+    by_month = rows.groupBy("month").agg(F.count(F.lit(1)).alias("rows"), F.sum("outcome").alias("positive")).collect()
     counts = {
-        row.month: {"rows": row.rows, "silent": int(row.silent)} for row in sorted(by_month, key=lambda r: r.month)
+        row.month: {"rows": row.rows, "positive": int(row.positive)} for row in sorted(by_month, key=lambda r: r.month)
     }
     split = split_of(list(counts), settings.months)
     used = (*split.train, *split.choose, *split.test)
     total = sum(counts[month]["rows"] for month in used)
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
-    table = wanted.select("subscriber_id", "month", "silent", *SLICES, *features.names).toArrow()
+    table = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names).toArrow()
     month, subscriber = (numbers(table, "month", "datetime64[M]"), numbers(table, "subscriber_id", "int64"))
     order = np.lexsort((subscriber, month))  # rows come in any order; models depend on it
-    month, subscriber, silent = month[order], subscriber[order], numbers(table, "silent", "float64")[order]
+    month, subscriber, silent = month[order], subscriber[order], numbers(table, "outcome", "float64")[order]
     training = month < np.datetime64(split.choose[0], "M")
     kept = features.only(
         [name for name in features.names if coverage(table, name, order[training]) >= settings.minimum_coverage]

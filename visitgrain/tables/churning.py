@@ -151,6 +151,13 @@ CHURN_MODELS = Table(
 
 TIERS = ("low", "mid", "high")
 
+RETURN_TEXTS = {
+    "probability": "calibrated probability of an active day on the label channel in the next month, unaided",
+    "tier": "tier of the chance by the model's cut points",
+    "rank": "1 = most likely to come back; equals share a rank",
+    "reasons": "what speaks most for coming back, in words: at most five",
+}
+
 CHURN_SCORES = Table(
     name="churn_scores",
     kind=Kind.OUTPUT,
@@ -169,6 +176,25 @@ CHURN_SCORES = Table(
         key("model_version", "int", "version in the registry"),
         key("feature_hash", "string", "of the features and their definitions"),
         key("run_id", "string", "run that scored", provenance=True),
+    ),
+    key=("subscriber_id", "month"),
+    partition="month",
+)
+
+RETURN_MODELS = CHURN_MODELS.model_copy(
+    update={
+        "name": "return_models",
+        "description": "How each learner of coming back unaided did on months that it had not seen.",
+    }
+)
+RETURN_SCORES = Table(
+    name="return_scores",
+    kind=Kind.OUTPUT,
+    grain="one row per subscriber who is silent on the label channel for up to 180 days at the end of the month",
+    description="Chance of coming back without a campaign: whom to win back first is who would not, and is worth it.",
+    columns=tuple(
+        column.model_copy(update={"description": RETURN_TEXTS.get(column.name, column.description)})
+        for column in CHURN_SCORES.columns
     ),
     key=("subscriber_id", "month"),
     partition="month",
