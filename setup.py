@@ -49,6 +49,6 @@ setup(
             "mypy",
             "duckdb==2.0.0",  # oracle and rival in tests and benchmark; 2.0 changed the Python API
             "setuptools>=77",  # builds the artefact for spark-submit.sh
-        ]
+        ],
     },
 )
