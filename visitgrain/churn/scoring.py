@@ -124,8 +124,7 @@ def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Ph
 def _scored(batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase]) -> Iterator[pa.RecordBatch]:
     model = _loaded(sent.value)
     for batch in batches:
-        if batch.num_rows:  # LightGBM refuses to score nobody
-            yield scored_batch(batch, model, phrases)
+        yield scored_batch(batch, model, phrases)
 
 
 def scored_batch(batch: pa.RecordBatch, model: ChurnModel, phrases: Mapping[str, Phrase]) -> pa.RecordBatch:
