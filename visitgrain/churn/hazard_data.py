@@ -65,7 +65,7 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     table = wanted.select(*KEY, "weeks", "event", *SLICES, *features.names).toArrow()
     order = np.lexsort((numbers(table, "subscriber_id", "int64"), numbers(table, "month", "datetime64[M]")))
     month = numbers(table, "month", "datetime64[M]")[order]
-    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
+    choose = np.datetime64(split.choose[0], "M")
     kept = features.only(
         [n for n in features.names if coverage(table, n, order[month < choose]) >= settings.minimum_coverage]
     )
@@ -78,20 +78,21 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
         n: np.array(table[n].fill_null(UNKNOWN).to_pylist(), dtype=object)[order] for n in settings.slices
     }
     counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}
-    return _parted(everything, kept, split, (choose, test), settings.survival.silence_days, slices, counts, share)
+    return parted(everything, kept, split, settings.survival.silence_days, slices, counts, share)
 
 
-def _parted(
+def parted(
     everything: Spells,
     kept: FeatureSet,
     split: Split,
-    first: tuple[np.datetime64, np.datetime64],
     silence_days: int,
     slices: Slices,
     counts: dict[str, dict[str, int]],
     share: float,
 ) -> HazardData:
-    month, (choose, test) = everything.panel.month, first
+    """Rows in order of months, and what goes with them, as HazardData. Raises InputMissing, see `collected_hazards`."""
+    month = everything.panel.month
+    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
     learning = everything.where(month < test).as_known_at(first_day_after(test), silence_days)
     fitting = everything.where(month < choose).as_known_at(first_day_after(choose), silence_days)
     choosing = learning.where(learning.panel.month >= choose)

@@ -23,7 +23,9 @@ CASES = [
     ((7.5, 400, 0, 23, 81, 170, 1.06, 8), "active days in the last 7 days: 0, usual: 6.8"),
     # away for 25 days, mean gap 4, never longer than 10: exp(-25/4) = .0019 times 3 is .006
     ((25, 400, 0, 3, 16, 31, 4, 10), "days since the last event: 25, longest gap before: 10"),
-    # the same wait is nothing new for who was away for 30 days
+    # for 19 days: exp(-19/4) = .0087 alone is below the limit, but three questions were asked
+    ((19, 400, 0, 5, 16, 31, 4, 10), None),
+    # the wait of 25 days is nothing new for who was away for 30 days
     ((25, 400, 0, 3, 16, 31, 4, 30), None),
     # new: the 10 days before the last 30 are no habit; against the month and a half Binomial(20, 7/40) gives .12
     ((3, 40, 1, 2, 20, 20, 2, 6), None),

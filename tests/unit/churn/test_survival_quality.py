@@ -40,6 +40,12 @@ def test_brier_by_hand():
     assert brier_within(WEEKS, EVENT, p, 2) == pytest.approx(expected)
 
 
+def test_auc_by_hand():
+    """Within 3 weeks: risks .5 and .9 with weights 1 and 1/.75 against .3 and .7; half and all of them are lower."""
+    risk = np.array([0.5, 0.9, 0.3, 0.1, 0.7])
+    assert auc_within(WEEKS, EVENT, risk, 3) == pytest.approx((0.5 + 1 / 0.75) / (1 + 1 / 0.75))
+
+
 def world(rows=4000, lost=True):
     """Silence by a weekly hazard that depends on `risk`; followed for 2 to 11 weeks, or for 11."""
     chance = np.random.default_rng(3)
