@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from visitgrain.churn.model_rows import feature_set, rows_of
 from visitgrain.churn.onsets import silence_onsets
 from visitgrain.churn.panel import Floats
 from visitgrain.churn.promotion import Verdict
-from visitgrain.churn.reporting import EXAMPLE_ROWS, REQUIREMENTS
+from visitgrain.churn.reporting import example_of, requirements
 from visitgrain.churn.survival import expected_days, person_weeks, silent_within
 from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, registered, tracked
 from visitgrain.churn.training import LOCAL
@@ -165,8 +164,8 @@ def _logged(found: TrainedHazards, data: HazardData, tags: Mapping[str, str]) ->
     }
     for name, rows in tables.items():
         mlflow.log_table(pd.DataFrame(rows), f"tables/{name}.json")
-    example = pd.DataFrame(data.testing.panel.x[:EXAMPLE_ROWS], columns=list(data.features.names))
-    hazard = found.hazard[:EXAMPLE_ROWS]
+    example = example_of(data.testing.panel)
+    hazard = found.model.hazard(example.to_numpy())
     answer = {"p_silent_4w": silent_within(hazard, 4), "expected_days": expected_days(hazard)}
     with tempfile.TemporaryDirectory() as folder:
         found.model.save(Path(folder) / "model")
@@ -176,7 +175,7 @@ def _logged(found: TrainedHazards, data: HazardData, tags: Mapping[str, str]) ->
             artifacts={"model": str(Path(folder) / "model")},
             signature=infer_signature(example, pd.DataFrame({"hazard_1w": hazard[:, 0], **answer})),
             input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=requirements(),
         )
     return str(info.model_uri)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn import figures
 from visitgrain.churn.cards import model_card
+from visitgrain.churn.panel import Panel
 from visitgrain.churn.training import Trained
 from visitgrain.churn.training_data import TrainingData
 
@@ -124,8 +125,7 @@ def _log_model(found: Trained, data: TrainingData) -> ModelInfo:
     import mlflow
     from mlflow.models import infer_signature
 
-    example = pd.DataFrame(data.fitting.x, columns=list(data.features.names)).quantile(EXAMPLE_QUANTILES)
-    example = example.reset_index(drop=True)
+    example = example_of(data.fitting)
     answer = pd.DataFrame({"probability": found.model.score(example.to_numpy()), "tier": "low"})
     with tempfile.TemporaryDirectory() as folder:
         found.model.save(Path(folder) / "model")
@@ -138,6 +138,11 @@ def _log_model(found: Trained, data: TrainingData) -> ModelInfo:
             pip_requirements=requirements(),
         )
     return info
+
+
+def example_of(rows: Panel) -> pd.DataFrame:
+    """Quantiles of each feature: nobody's row."""
+    return pd.DataFrame(rows.x, columns=list(rows.features)).quantile(EXAMPLE_QUANTILES).reset_index(drop=True)
 
 
 def requirements() -> list[str]:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 SHOWN = 100  # characters of a reason in the list
 reason_option = click.option("--reason", required=True, help="Why, for whoever asks later; it stays with the version.")
+model_option = click.option(
+    "--model",
+    type=click.Choice(["churn", "return", "silence_hazard"]),
+    default="churn",
+    show_default=True,
+    help="Whose versions.",
+)
 by_option = click.option("--by", default=getpass.getuser, show_default="the user of this machine", help="Who says so.")
 
 
@@ -29,13 +36,14 @@ def models() -> None:
 
 
 @models.command("list")
+@model_option
 @click.pass_obj
-def list_models(context: Context) -> None:
+def list_models(context: Context, model: str) -> None:
     """Print the versions, newest first."""
     from visitgrain.churn.registry import versions
 
     with _registry(context) as client:
-        found = versions(client)
+        found = versions(client, model)
     if not found:
         click.echo("no version yet; `visitgrain run train_churn --month M` trains and registers one")
         return
@@ -53,14 +61,15 @@ def _row(one: Version) -> tuple[str, ...]:
 
 @models.command()
 @click.argument("version", type=int)
+@model_option
 @click.pass_obj
-def show(context: Context, version: int) -> None:
+def show(context: Context, version: int, model: str) -> None:
     """Print a version's card, what the gate said, and what became of it."""
     from visitgrain.churn import registry
     from visitgrain.churn.reporting import card_of
 
     with _registry(context) as client:
-        found = registry.version(client, version)
+        found = registry.version(client, version, model)
         card = card_of(client, found.run_id)
     click.echo(f"version {found.number}, aliases {', '.join(found.aliases) or 'none'}, run {found.run_id}\n")
     click.echo(found.note)
@@ -73,28 +82,30 @@ def show(context: Context, version: int) -> None:
 @click.argument("version", type=int)
 @reason_option
 @by_option
+@model_option
 @click.pass_obj
-def promote(context: Context, version: int, reason: str, by: str) -> None:
+def promote(context: Context, version: int, reason: str, by: str, model: str) -> None:
     """Make a version champion, whatever the gate said: the next scoring run uses it."""
     from visitgrain.churn import registry
 
     with _registry(context) as client:
-        registry.promote(client, version, reason=reason, by=by)
-    click.echo(f"version {version} is champion; the next run of score_churn uses it")
+        registry.promote(client, version, reason=reason, by=by, name=model)
+    click.echo(f"version {version} is champion of {model}; the next run that scores uses it")
 
 
 @models.command()
 @click.option("--to", type=int, help="This version instead of the champion before the current one.")
 @reason_option
 @by_option
+@model_option
 @click.pass_obj
-def rollback(context: Context, to: int | None, reason: str, by: str) -> None:
+def rollback(context: Context, to: int | None, reason: str, by: str, model: str) -> None:
     """Make the former champion, or a named version, champion again: the next scoring run uses it."""
     from visitgrain.churn import registry
 
     with _registry(context) as client:
-        version = registry.rollback(client, to, reason=reason, by=by)
-    click.echo(f"version {version} is champion again; the next run of score_churn uses it")
+        version = registry.rollback(client, to, reason=reason, by=by, name=model)
+    click.echo(f"version {version} is champion of {model} again; the next run that scores uses it")
 
 
 @contextmanager

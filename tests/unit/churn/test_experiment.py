@@ -16,7 +16,7 @@ from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn import registry
 from visitgrain.churn.cards import COMPARED
 from visitgrain.churn.experiment import run_experiment
-from visitgrain.churn.tracking import CHALLENGER, CHAMPION, HASH, aliased, loaded, tracked, version_with
+from visitgrain.churn.tracking import CHALLENGER, CHAMPION, HASH, MODEL, aliased, loaded, tracked, version_with
 from visitgrain.churn.training import trained
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, UsageError
 
@@ -229,7 +229,7 @@ def test_a_champion_with_a_feature_that_the_data_lost_is_judged_without_it_and_t
         part: replace(panel := getattr(DATA, part), features=names, x=panel.x[:, places])
         for part in ("fitting", "choosing", "testing")
     }
-    _, told = _opponent(client, [], replace(DATA, features=DATA.features.only(names), **parts))
+    _, told = _opponent(client, [], replace(DATA, features=DATA.features.only(names), **parts), MODEL)
     assert told == "champion, version 1 without gap_mean, which the data no longer have"
 
 
