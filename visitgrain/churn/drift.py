@@ -50,7 +50,9 @@ def reference(values: ArrayLike) -> Reference:
         # observed values, not averages of two: a repeated one is recognised, infinite ones do no harm
         cuts = known[np.maximum(-(-len(known) * np.arange(11) // 10) - 1, 0)]
         value, times = np.unique(cuts, return_counts=True)
-        edges = np.unique(np.concatenate([cuts[1:-1], value[times > 1], np.nextafter(value[times > 1], -np.inf)]))
+        often = value[times > 1]
+        with np.errstate(over="ignore"):  # below the least number there is -inf
+            edges = np.unique(np.concatenate([cuts[1:-1], often, np.nextafter(often, -np.inf)]))
     return Reference(tuple(edges.tolist()), tuple(_counts(edges, numbers).tolist()))
 
 

@@ -76,11 +76,11 @@ def test_show_prints_the_note_the_journal_and_the_card(call):
 def test_roll_back_goes_to_the_former_champion_within_seconds(call, uri):
     assert call("promote", "2", "--reason", "a campaign in the north", "--by", "ann") == (
         0,
-        "version 2 is champion; the next run of score_churn uses it\n",
+        "version 2 is champion of churn; the next run that scores uses it\n",
     )
     began = time.monotonic()
     code, told = call("rollback", "--reason", "scores drift", "--by", "bob")
-    assert (code, told) == (0, "version 1 is champion again; the next run of score_churn uses it\n")
+    assert (code, told) == (0, "version 1 is champion of churn again; the next run that scores uses it\n")
     assert time.monotonic() - began < 10
     assert "retired for 1 by bob, rolled back from 2: scores drift" in call("show", "2")[1]
     code, told = call("rollback", "--reason", "once more")
@@ -94,7 +94,7 @@ def test_an_alias_that_was_moved_in_mlflow_counts_as_a_move(call, uri):
     with tracked(Tracking(uri=uri, run_id="r", lake="l", versions={})) as client:
         client.set_registered_model_alias("churn", "champion", "2")
         assert registry.champions(client) == [1, 2]
-    assert call("rollback", "--reason", "who did that")[1].startswith("version 1 is champion again")
+    assert call("rollback", "--reason", "who did that")[1].startswith("version 1 is champion of churn again")
 
 
 @pytest.mark.parametrize(
