@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from visitgrain.runtime.job import Job, month_of, through
+from visitgrain.runtime.job import Job, deferred, month_of, through
 from visitgrain.tables.inputs import ORDERS
 from visitgrain.tables.valuing import CUSTOMER_VALUE, VALUE_MODELS
 from visitgrain.tables.visiting import VISIT_DAYS
-from visitgrain.value.estimating import estimate_customer_value
 
 JOB = Job(
     name="estimate_customer_value",
@@ -14,6 +13,6 @@ JOB = Job(
     grain="month",
     reads=(through(VISIT_DAYS), through(ORDERS, optional=True), month_of(VALUE_MODELS, as_files=True)),
     writes=(CUSTOMER_VALUE,),
-    transform=estimate_customer_value,
+    transform=deferred("visitgrain.value.estimating", "estimate_customer_value"),
     spec=lambda catalogue: catalogue.customer_value,
 )

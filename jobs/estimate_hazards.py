@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.hazard_scoring import estimate_hazards
-from visitgrain.runtime.job import Job, during, month_of
+from visitgrain.runtime.job import Job, deferred, during, month_of
 from visitgrain.tables.churning import CHURN_FEATURES
 from visitgrain.tables.hazards import SILENCE_HAZARDS
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
@@ -14,7 +13,7 @@ JOB = Job(
     grain="month",
     reads=(month_of(CHURN_FEATURES), during(SUBSCRIBER_METRICS, optional=True)),
     writes=(SILENCE_HAZARDS,),
-    transform=estimate_hazards,
+    transform=deferred("visitgrain.churn.hazard_scoring", "estimate_hazards"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

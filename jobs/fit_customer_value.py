@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from visitgrain.runtime.job import Job, through
+from visitgrain.runtime.job import Job, deferred, through
 from visitgrain.tables.inputs import ORDERS
 from visitgrain.tables.valuing import VALUE_MODELS
 from visitgrain.tables.visiting import VISIT_DAYS
-from visitgrain.value.fitting import fit_customer_value
 
 JOB = Job(
     name="fit_customer_value",
@@ -14,6 +13,6 @@ JOB = Job(
     grain="month",
     reads=(through(VISIT_DAYS), through(ORDERS, optional=True)),
     writes=(VALUE_MODELS,),
-    transform=fit_customer_value,
+    transform=deferred("visitgrain.value.fitting", "fit_customer_value"),
     spec=lambda catalogue: catalogue.customer_value,
 )

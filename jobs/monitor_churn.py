@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.monitoring import monitor_churn
-from visitgrain.runtime.job import Job, Read, during, months_in
+from visitgrain.runtime.job import Job, Read, deferred, during, months_in
 from visitgrain.span import shifted_month
 from visitgrain.tables.churning import CHURN_FEATURES, CHURN_LABELS, CHURN_MONITORING, CHURN_SCORES
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
@@ -19,7 +18,7 @@ JOB = Job(
         Read(CHURN_LABELS, months_in, optional=True),
     ),
     writes=(CHURN_MONITORING,),
-    transform=monitor_churn,
+    transform=deferred("visitgrain.churn.monitoring", "monitor_churn"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

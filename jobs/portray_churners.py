@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.portrait import portray_churners
-from visitgrain.runtime.job import Job, Read, month_of, months_in
+from visitgrain.runtime.job import Job, Read, deferred, month_of, months_in
 from visitgrain.span import shifted_month
 from visitgrain.tables.churning import CHURN_FEATURES, CHURN_LABELS, CHURN_PORTRAITS, CHURN_SCORES
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
@@ -20,6 +19,6 @@ JOB = Job(
         month_of(CHURN_PORTRAITS, offset=-1, optional=True, name="before"),
     ),
     writes=(CHURN_PORTRAITS,),
-    transform=portray_churners,
+    transform=deferred("visitgrain.churn.portrait", "portray_churners"),
     spec=lambda catalogue: catalogue,
 )

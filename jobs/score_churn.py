@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.scoring import score_churn
-from visitgrain.runtime.job import Job, Read, during, months_in
+from visitgrain.runtime.job import Job, Read, deferred, during, months_in
 from visitgrain.tables.churning import CHURN_FEATURES, CHURN_SCORES
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
 
@@ -13,7 +12,7 @@ JOB = Job(
     grain="month",
     reads=(Read(CHURN_FEATURES, months_in), during(SUBSCRIBER_METRICS, optional=True)),
     writes=(CHURN_SCORES,),
-    transform=score_churn,
+    transform=deferred("visitgrain.churn.scoring", "score_churn"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

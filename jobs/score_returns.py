@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.scoring import score_returns
-from visitgrain.runtime.job import Job, Read, during, months_in
+from visitgrain.runtime.job import Job, Read, deferred, during, months_in
 from visitgrain.tables.churning import CHURN_FEATURES, RETURN_SCORES
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
 
@@ -13,7 +12,7 @@ JOB = Job(
     grain="month",
     reads=(Read(CHURN_FEATURES, months_in), during(SUBSCRIBER_METRICS, optional=True)),
     writes=(RETURN_SCORES,),
-    transform=score_returns,
+    transform=deferred("visitgrain.churn.scoring", "score_returns"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.train import train_churn
-from visitgrain.runtime.job import Job, through
+from visitgrain.runtime.job import Job, deferred, through
 from visitgrain.tables.churning import CHURN_FEATURES, CHURN_LABELS, CHURN_MODELS
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
 
@@ -17,7 +16,7 @@ JOB = Job(
         through(SUBSCRIBER_METRICS, optional=True),
     ),
     writes=(CHURN_MODELS,),
-    transform=train_churn,
+    transform=deferred("visitgrain.churn.train", "train_churn"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

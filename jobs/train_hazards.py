@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.hazard_training import train_hazards
-from visitgrain.runtime.job import Job, through
+from visitgrain.runtime.job import Job, deferred, through
 from visitgrain.tables.churning import ACTIVITY_DAYS, CHURN_FEATURES
 from visitgrain.tables.hazards import HAZARD_MODELS
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
@@ -18,7 +17,7 @@ JOB = Job(
         through(SUBSCRIBER_METRICS, optional=True),
     ),
     writes=(HAZARD_MODELS,),
-    transform=train_hazards,
+    transform=deferred("visitgrain.churn.hazard_training", "train_hazards"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

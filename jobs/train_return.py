@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.churn.train import train_return
-from visitgrain.runtime.job import Job, through
+from visitgrain.runtime.job import Job, deferred, through
 from visitgrain.tables.churning import CHURN_FEATURES, CHURN_LABELS, RETURN_MODELS
 from visitgrain.tables.inputs import CAMPAIGN_EXPOSURES
 from visitgrain.tables.measuring import SUBSCRIBER_METRICS
@@ -19,7 +18,7 @@ JOB = Job(
         through(CAMPAIGN_EXPOSURES, optional=True),
     ),
     writes=(RETURN_MODELS,),
-    transform=train_return,
+    transform=deferred("visitgrain.churn.train", "train_return"),
     spec=lambda catalogue: catalogue,
     tracked=True,
 )

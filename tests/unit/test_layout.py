@@ -115,6 +115,13 @@ def test_a_job_file_is_named_as_its_job_and_shadows_nothing():
         assert info.name not in sys.stdlib_module_names
 
 
+def test_transforms_are_functions_of_domains_also_those_imported_late():
+    for job in discovered_jobs().values():
+        module = importlib.import_module(job.transform.__module__)
+        assert layer_of(module.__name__) in allowed("jobs"), job.name
+        assert callable(getattr(module, job.transform.__name__)), job.name
+
+
 def test_every_job_is_in_a_pipeline():
     used = {job.name for pipeline in discovered_pipelines().values() for job in pipeline.jobs}
     assert set(discovered_jobs()) - used == set()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
@@ -176,6 +177,17 @@ class Job:
     def reads_itself(self) -> bool:
         """Is what it wrote for earlier days an input?"""
         return any(read.table in self.writes and read.part == self.part for read in self.reads)
+
+
+def deferred(module: str, name: str) -> Callable[..., Any]:
+    """A transform whose module takes seconds to import (learners, statistics): it is imported when it is run."""
+
+    def transform(**arguments: Any) -> Any:
+        return getattr(import_module(module), name)(**arguments)
+
+    transform.__qualname__ = transform.__name__ = name
+    transform.__module__ = module
+    return transform
 
 
 def target_window(table: Table, span: Span) -> Window | None:
