@@ -132,6 +132,7 @@ class ChurnSettings(Strict):
     search: dict[LearnerName, dict[str, Search]]
     calibration: Literal["none", "platt", "isotonic", "best"]
     tiers: Tiers
+    explained: tuple[Literal["low", "mid", "high"], ...]
     profit: Profit
     slices: tuple[SliceName, ...]
     gate: Gate

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame, functions as F
 from pyspark.sql.types import DoubleType, StructType
 
 from visitgrain.catalogue.catalogue import Catalogue
@@ -26,8 +26,9 @@ from visitgrain.churn.reasons import codes, top_reasons, worded
 from visitgrain.churn.tiers import tier
 from visitgrain.churn.tracking import CHAMPION, MODEL, RETURN, aliased, tracked
 from visitgrain.errors import GateRefused, InputMissing
+from visitgrain.expressions import ranks
 from visitgrain.span import Span
-from visitgrain.tables.churning import CHURN_SCORES
+from visitgrain.tables.churning import CHURN_SCORES, TIERS
 
 TOP = 5
 LANGUAGES = ("en", "zh")
@@ -70,7 +71,8 @@ def _by_champion(
         raise GateRefused(f"no version of model {name!r} has the alias {CHAMPION}: run train_{name}, or set the alias")
     model, version = champion
     check_features(model.features, feature_set(spec), rows.schema, version, name)
-    scored = applied(rows, model, phrases).persist()  # for counts, ranks and the table; the runner lets it go
+    scored = applied(rows, model, phrases, spec.churn.explained)
+    scored = scored.persist()  # for counts, ranks and the table; the runner lets it go
     _check_scores(scored, model.references["score"], spec.churn.monitoring.psi_block, version, span)
     told = {
         "model_version": F.lit(int(version)),
@@ -102,14 +104,15 @@ def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, ve
         )
 
 
-def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase]) -> DataFrame:
-    """KEY, score, tier and reasons. The model's files go to each executor once."""
+def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str]) -> DataFrame:
+    """KEY, score, tier, and reasons in the tiers of `explained`. The model's files go to each executor once."""
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
         files = tuple(sorted((path.name, path.read_bytes()) for path in Path(folder).iterdir()))
     sent = rows.sparkSession.sparkContext.broadcast(files)
     told = told_by(model.features.names, phrases)
-    return rows.select(*KEY, *model.features.names).mapInArrow(partial(_scored, sent=sent, phrases=told), SCORED)
+    function = partial(_scored, sent=sent, phrases=told, explained=tuple(explained))
+    return rows.select(*KEY, *model.features.names).mapInArrow(function, SCORED)
 
 
 def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Phrase]:
@@ -121,23 +124,37 @@ def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Ph
     }
 
 
-def _scored(batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase]) -> Iterator[pa.RecordBatch]:
+def _scored(
+    batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase], explained: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     model = _loaded(sent.value)
     for batch in batches:
-        yield scored_batch(batch, model, phrases)
+        yield scored_batch(batch, model, phrases, explained)
 
 
-def scored_batch(batch: pa.RecordBatch, model: ChurnModel, phrases: Mapping[str, Phrase]) -> pa.RecordBatch:
+def scored_batch(
+    batch: pa.RecordBatch, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str] = TIERS
+) -> pa.RecordBatch:
     """The columns of SCORED, one row per row. Raises ValueError for an infinite feature."""
     names = model.features.names
     x = matrix(batch, names)
     raw = model.fitted.score(x)
     probability = model.calibration.apply(raw)
-    reasons = top_reasons(model.fitted.contributions(x)[0], names, phrases, TOP)
-    words = [_lists(worded(reasons, x, names, model.usual, phrases, language)) for language in LANGUAGES]
-    tiers = pa.array(tier(probability, model.cut_points), pa.string())
-    scores = [batch["subscriber_id"], batch["month"], pa.array(probability), pa.array(raw), tiers]
-    return pa.RecordBatch.from_arrays([*scores, *words, _lists(codes(reasons, names))], names=_NAMES)
+    tiers = tier(probability, model.cut_points)
+    told = np.isin(tiers, explained)
+    reasons = top_reasons(model.fitted.contributions(x[told])[0], names, phrases, TOP)
+    words = [worded(reasons, x[told], names, model.usual, phrases, language) for language in LANGUAGES]
+    lists = [_lists(_of_all(texts, told)) for texts in (*words, codes(reasons, names))]
+    numbers = [pa.array(probability), pa.array(raw), pa.array(tiers, pa.string())]
+    scores = [batch["subscriber_id"], batch["month"], *numbers]
+    return pa.RecordBatch.from_arrays([*scores, *lists], names=_NAMES)
+
+
+def _of_all(texts: Any, told: Any) -> Any:
+    """Rows of `told`, None for all others."""
+    found = np.full((len(told), texts.shape[1]), None, dtype=object)
+    found[told] = texts
+    return found
 
 
 _NAMES = [part.split()[0] for part in SCORED.split(", ")]
@@ -171,18 +188,8 @@ def _lists(words: Any) -> pa.Array:
 
 
 def ranked(scored: DataFrame) -> DataFrame:
-    """With `rank`: 1 + how many of the month have a higher probability; equals share it.
-
-    Within a bucket of the probability rows are ranked together; what is above a bucket are counts of buckets.
-    """
-    bucketed = scored.withColumn("_bucket", F.floor(F.col("probability") * BUCKETS))
-    counts = bucketed.groupBy("month", "_bucket").agg(F.count(F.lit(1)).alias("_n"))
-    upward = Window.partitionBy("month").orderBy(F.desc("_bucket"))
-    above = counts.select("month", "_bucket", (F.sum("_n").over(upward) - F.col("_n")).alias("_above"))
-    inside = Window.partitionBy("month", "_bucket").orderBy(F.desc("probability"))
-    found = bucketed.withColumn("_inside", F.rank().over(inside))
-    joined = found.join(F.broadcast(above), ["month", "_bucket"], how="left")
-    return joined.withColumn("rank", (F.col("_above") + F.col("_inside")).cast("bigint"))
+    """With `rank`: 1 + how many of the month have a higher probability; equals share it."""
+    return ranks.ranked(scored, "probability", within="month", bucket=F.floor(F.col("probability") * BUCKETS))
 
 
 def _check_scores(scored: DataFrame, before: Reference, limit: float, version: str, span: Span) -> None:
