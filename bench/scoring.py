@@ -46,7 +46,8 @@ def main() -> None:
         path = str(Path(folder) / "rows")
         _rows(spark.range(arguments.subscribers)).write.parquet(path)
         rows = spark.read.parquet(path)
-        model, x = _model(), np.column_stack([column for column in rows.select(*NAMES).toArrow().to_pydict().values()])
+        table, model = rows.select(*NAMES).toArrow(), _model()
+        x = np.column_stack([table[name].to_numpy() for name in NAMES])
         alone = _timed("LightGBM alone", partial(model.fitted.booster.log_odds, x), arguments.runs)
         for label, explained in (("scores", ()), ("scores and reasons of the highest tenth", ("high",))):
             found = _timed(label, partial(_score, rows, model, explained), arguments.runs)
