@@ -1,4 +1,4 @@
-"""A world whose hazards are known: the model finds them, is calibrated in each decile, and names the planted drivers."""
+"""A world whose hazards are known: the model finds them, is calibrated by decile, and names the planted drivers."""
 
 from __future__ import annotations
 

@@ -78,6 +78,7 @@ class Gate(Strict):
 
     confidence: float = Field(gt=0.5, lt=1)
     max_ece: float = Field(gt=0, lt=1)
+    max_bias: float = Field(gt=0)
     max_slice_loss: float = Field(gt=0, lt=1)
     min_class_rows: int = Field(ge=10)
     max_single_feature_auc: float = Field(gt=0.5, le=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
@@ -21,7 +21,8 @@ CANDIDATES = ("none", "platt", "isotonic")  # the simpler first: of equals it is
 class Calibration:
     """A fitted map of raw scores to probabilities; never reverses their order.
 
-    `log_losses`: cross-fitted log-loss of each candidate, where there was a choice.
+    `shift`: log-odds that are added at the end, see `levelled`. `log_losses`: cross-fitted log-loss of each candidate,
+    where there was a choice.
     """
 
     how: str
@@ -29,16 +30,33 @@ class Calibration:
     intercept: float = 0.0
     raw: tuple[float, ...] = ()
     probability: tuple[float, ...] = ()
+    shift: float = 0.0
     log_losses: dict[str, float] = field(default_factory=dict)
 
     def apply(self, raw: ArrayLike) -> Floats:
         """Probabilities 0-1 of raw scores 0-1."""
-        scores = np.asarray(raw, dtype=np.float64)
+        mapped = self._mapped(np.asarray(raw, dtype=np.float64))
+        return np.asarray(expit(_log_odds(mapped) + self.shift)) if self.shift else mapped
+
+    def _mapped(self, scores: Floats) -> Floats:
         if self.how == "platt":
             return np.asarray(expit(self.intercept + self.slope * _log_odds(scores)))
         if self.how == "isotonic":
             return np.interp(scores, self.raw, self.probability)
         return scores
+
+    def levelled(self, raw: ArrayLike, y: ArrayLike) -> Calibration:
+        """The same shape, moved so that the mean over these rows is what was observed.
+
+        A map is fitted on scores of a model that had not seen the choosing months; the final model has, and knows their
+        level already: moved twice, it would be wrong by as much as the level moved.
+        """
+        labels, scores = checked(y, raw)
+        if self.how == "none" or not 0 < labels.mean() < 1:
+            return self
+        odds, wanted = _log_odds(self._mapped(scores)), labels.mean()
+        shift = brentq(lambda moved: expit(odds + moved).mean() - wanted, -20, 20, xtol=1e-12)
+        return replace(self, shift=float(shift))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -76,7 +94,7 @@ def fit(raw: ArrayLike, y: ArrayLike, *, how: str = "best", month: ArrayLike | N
     least = rows[min(losses, key=lambda name: losses[name])]
     simplest = next(name for name in CANDIDATES if _within_chance(rows[name] - least, months))
     chosen = _FITS[simplest](scores, labels)
-    return Calibration(chosen.how, chosen.slope, chosen.intercept, chosen.raw, chosen.probability, losses)
+    return replace(chosen, log_losses=losses)
 
 
 def _within_chance(excess: Floats, month: np.ndarray[Any, Any]) -> bool:

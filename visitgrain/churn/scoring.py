@@ -68,7 +68,10 @@ def _by_champion(
     with tracked(tracking, name) as client:
         champion = aliased(client, CHAMPION, name)
     if champion is None:
-        raise GateRefused(f"no version of model {name!r} has the alias {CHAMPION}: run train_{name}, or set the alias")
+        raise GateRefused(
+            f"no version of model {name!r} has the alias {CHAMPION}. Run train_{name}; where the gate refused what it "
+            f"trained, `visitgrain models list --model {name}` says why, and `models promote` takes a version by hand"
+        )
     model, version = champion
     check_features(model.features, feature_set(spec), rows.schema, version, name)
     scored = applied(rows, model, phrases, spec.churn.explained)

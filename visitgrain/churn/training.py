@@ -114,13 +114,14 @@ def _judged(name: str, fits: Fits, data: TrainingData, settings: ChurnSettings, 
     raw = fits.early.score(choosing.x)
     # One month alone tells calibrations apart by halves of the subscribers.
     folds = choosing.month if len(data.split.choose) > 1 else choosing.subscriber % 2
-    calibrated = calibration.fit(raw, choosing.y, how=settings.calibration, month=folds)
+    early = calibration.fit(raw, choosing.y, how=settings.calibration, month=folds)
+    calibrated = early.levelled(fits.final.score(choosing.x), choosing.y)
     everything = data.fitting.joined(choosing)
     columns = {feature: everything.x[:, place] for place, feature in enumerate(everything.features)}
     model = ChurnModel(
         fits.final,
         calibrated,
-        _cut_points(settings.tiers, calibrated.apply(raw)),
+        _cut_points(settings.tiers, early.apply(raw)),
         data.features,
         usual_of_stayers(everything),
         references(columns),
@@ -132,7 +133,7 @@ def _judged(name: str, fits: Fits, data: TrainingData, settings: ChurnSettings, 
     told = {name: value for name, value in evaluation.scalars.items() if np.isfinite(value)}
     # What months to come are compared with. Scores of rows that it learnt from lie further apart than theirs will.
     model = replace(model, references={**model.references, "score": reference(scores)}, about={**about, "test": told})
-    return Trained(name, model, fits, log_loss(choosing.y, calibrated.apply(raw)), evaluation)
+    return Trained(name, model, fits, log_loss(choosing.y, early.apply(raw)), evaluation)
 
 
 def _cut_points(tiers: Tiers, scores: Floats) -> CutPoints:

@@ -101,3 +101,19 @@ def test_what_is_refused():
         fit(p, y, how="spline")
     with pytest.raises(ValueError, match="'spline'"):
         Calibration.from_dict({"how": "spline"})
+
+
+def test_the_level_follows_the_final_model_and_the_order_stays():
+    """The first fit was too low on the choosing months, the final one is not: its level is not moved a second time."""
+    random = np.random.default_rng(3)
+    truth = random.uniform(0.1, 0.9, 4000)
+    y = (random.random(4000) < truth).astype(float)
+    first = expit(logit(truth) - 1)
+    fitted = fit(first, y, how="platt")
+    assert fitted.apply(first).mean() == pytest.approx(y.mean(), abs=0.005)
+    assert fitted.apply(truth).mean() > y.mean() + 0.1
+    level = fitted.levelled(truth, y)
+    assert level.apply(truth).mean() == pytest.approx(y.mean(), abs=1e-9)
+    assert (np.argsort(level.apply(truth)) == np.argsort(truth)).all()
+    assert Calibration.from_dict(level.to_dict()) == level
+    assert fit(first, y, how="none").levelled(truth, y).shift == 0
