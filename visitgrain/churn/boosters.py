@@ -1,16 +1,23 @@
-"""LightGBM and XGBoost behind the same few functions: one thread, seeded, text on disk."""
+"""LightGBM and XGBoost behind the same few functions: one thread, seeded, text on disk. XGBoost may be missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import lightgbm
 import numpy as np
-import xgboost
 
 from visitgrain.churn.panel import Floats, Panel
+
+if TYPE_CHECKING:
+    import xgboost
+
+
+def has_xgboost() -> bool:
+    return find_spec("xgboost") is not None
 
 
 class Stopped(NamedTuple):
@@ -82,14 +89,20 @@ class XGBoost:
 
     @classmethod
     def read(cls, path: Path) -> XGBoost:
+        import xgboost
+
         return cls(xgboost.Booster({"nthread": 1}, model_file=path))
 
     @classmethod
     def train(cls, settings: Mapping[str, Any], rows: Panel, trees: int) -> XGBoost:
+        import xgboost
+
         return cls(xgboost.train(_xgboost(settings), _matrix(rows), num_boost_round=trees))
 
     @staticmethod
     def stopped(settings: Mapping[str, Any], rows: Panel, choose: Panel, at_most: int, patience: int) -> Stopped:
+        import xgboost
+
         booster = xgboost.train(
             {**_xgboost(settings), "eval_metric": "logloss"},
             _matrix(rows),
@@ -107,6 +120,8 @@ class XGBoost:
         return self._predict(x, pred_contribs=True)
 
     def _predict(self, x: Floats, **what: bool) -> Floats:
+        import xgboost
+
         answer = self.booster.predict(xgboost.DMatrix(x, nthread=1), validate_features=False, **what)
         return np.asarray(answer, dtype=np.float64)
 
@@ -133,4 +148,6 @@ def _xgboost(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matrix(rows: Panel) -> xgboost.DMatrix:
+    import xgboost
+
     return xgboost.DMatrix(rows.x, rows.y, feature_names=list(rows.features), nthread=1)

@@ -27,6 +27,7 @@ MEANING = {
     "logistic": "all features in a regularised logistic regression",
     "lightgbm": "boosted trees, trained in one process",
     "xgboost_spark": "boosted trees, trained on the whole table in Spark",
+    "gbt_spark": "boosted trees of Spark ML, trained on the whole table without native code",
 }
 
 PAGE = """<!doctype html>

@@ -39,19 +39,27 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
     Raises ModuleNotFoundError where the extra `xgb` is not installed.
     """
     began = perf_counter()
-    workers = max(1, min(rows.sparkSession.sparkContext.defaultParallelism, 64))
-    narrow = rows.select("subscriber_id", "month", "outcome", choosing.alias(CHOOSING), *features.names)
-    # The rows of a worker, and their order, are the same on every run, so is what bagging draws.
-    placed = narrow.repartition(workers, "subscriber_id").sortWithinPartitions("month", "subscriber_id").persist()
+    workers = _workers(rows)
+    known = placed(rows, features, choosing).persist()
     try:
-        early = _trained(placed, features, workers, seed, trees=MOST_TREES, stop=True)
+        early = _trained(known, features, workers, seed, trees=MOST_TREES, stop=True)
         trees = early.get_booster().best_iteration + 1
-        final = _trained(placed, features, workers, seed, trees=trees, stop=False)
+        final = _trained(known, features, workers, seed, trees=trees, stop=False)
         first = early.get_booster()[:trees]
         early_fit, final_fit = (_fitted(booster, features, trees, seed) for booster in (first, final.get_booster()))
         return Distributed(early_fit, final_fit, perf_counter() - began)
     finally:
-        placed.unpersist()
+        known.unpersist()
+
+
+def placed(rows: DataFrame, features: FeatureSet, choosing: Column) -> DataFrame:
+    """What is learnt from, and CHOOSING. A worker's rows and their order are the same on every run, so bagging is."""
+    narrow = rows.select("subscriber_id", "month", "outcome", choosing.alias(CHOOSING), *features.names)
+    return narrow.repartition(_workers(rows), "subscriber_id").sortWithinPartitions("month", "subscriber_id")
+
+
+def _workers(rows: DataFrame) -> int:
+    return max(1, min(rows.sparkSession.sparkContext.defaultParallelism, 64))
 
 
 def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, trees: int, stop: bool) -> Any:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn import figures
+from visitgrain.churn.boosters import has_xgboost
 from visitgrain.churn.cards import model_card
 from visitgrain.churn.panel import Panel
 from visitgrain.churn.training import Trained
@@ -147,7 +148,8 @@ def example_of(rows: Panel) -> pd.DataFrame:
 
 def requirements() -> list[str]:
     """What served.py imports, as installed here; visitgrain itself comes from its own artefact, not from an index."""
-    return [f"{name}=={version(name)}" for name in REQUIREMENTS]
+    installed = [name for name in REQUIREMENTS if name != "xgboost-cpu" or has_xgboost()]
+    return [f"{name}=={version(name)}" for name in installed]
 
 
 def card_of(client: MlflowClient, run_id: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -11,7 +12,8 @@ import numpy as np
 from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.churn import ChurnSettings, Tiers
-from visitgrain.churn import calibration, distributed, learners
+from visitgrain.churn import calibration, distributed, learners, spark_trees
+from visitgrain.churn.boosters import has_xgboost
 from visitgrain.churn.drift import reference, references
 from visitgrain.churn.evaluation import Evaluation, Rows, evaluate
 from visitgrain.churn.model import ChurnModel
@@ -24,6 +26,7 @@ from visitgrain.churn.tiers import CutPoints, cut_points_by_capacity
 from visitgrain.churn.training_data import TrainingData
 from visitgrain.errors import InputMissing
 
+LOG = logging.getLogger(__name__)
 PARTS = (0.1, 0.3, 1.0)  # of the subscribers, for the learning curve
 MOY = "moy"  # a month of the year has no order that a line could follow
 LOCAL: Mapping[str, Callable[[int], Learner]] = {
@@ -32,6 +35,7 @@ LOCAL: Mapping[str, Callable[[int], Learner]] = {
     "logistic": lambda seed: learners.logistic(without=(MOY,)),
     "lightgbm": lambda seed: learners.lightgbm(seed=seed),
 }
+IN_SPARK = {distributed.NAME: distributed.fit_distributed, spark_trees.NAME: spark_trees.fit_gbt}
 
 
 class Fits(NamedTuple):
@@ -65,14 +69,22 @@ def trained(
 
     Raises InputMissing where a learner trains in Spark and there are no rows.
     """
-    for name in settings.learners:
-        if name == distributed.NAME:
-            if rows is None:
-                raise InputMissing(f"churn: learner {name} trains in Spark, and there are no rows in Spark")
-            fits = _distributed(rows, data, settings)
-        else:
+    for name in dict.fromkeys(_possible(name) for name in settings.learners):
+        if name in LOCAL:
             fits = _local(name, data, settings, trials)
+        elif rows is None:
+            raise InputMissing(f"churn: learner {name} trains in Spark, and there are no rows in Spark")
+        else:
+            fits = _in_spark(name, rows, data, settings)
         yield _judged(name, fits, data, settings, about)
+
+
+def _possible(name: str) -> str:
+    """Spark ML's trees, which need no native code in the workers, where XGBoost is not installed."""
+    if name != distributed.NAME or has_xgboost():
+        return name
+    LOG.warning("churn: %s is not possible, xgboost is not installed; %s instead", name, spark_trees.NAME)
+    return spark_trees.NAME
 
 
 def _local(name: str, data: TrainingData, settings: ChurnSettings, trials: int) -> Fits:
@@ -101,11 +113,11 @@ def _curve(learner: Learner, data: TrainingData) -> Iterator[dict[str, Any]]:
             yield {"rows": len(rows), "auc": auc(data.choosing.y, fitted.score(data.choosing.x))}
 
 
-def _distributed(rows: DataFrame, data: TrainingData, settings: ChurnSettings) -> Fits:
+def _in_spark(name: str, rows: DataFrame, data: TrainingData, settings: ChurnSettings) -> Fits:
     split = data.split
     used = rows.where(F.col("month").isin(*split.train, *split.choose))
     choosing = F.col("month").isin(*split.choose)
-    found = distributed.fit_distributed(used, data.features, choosing, seed=settings.seed)
+    found = IN_SPARK[name](used, data.features, choosing, seed=settings.seed)
     return Fits(found.early, found.final, (), [], found.seconds)
 
 

@@ -118,7 +118,7 @@ CHURN_MODELS = Table(
     description="How each learner did on months that it had not seen. MLflow has the rest, under run_id.",
     columns=(
         key("month", "date", "first day of the last month with labels"),
-        key("learner", "string", "recency, rfv_logistic, logistic, lightgbm, xgboost_spark"),
+        key("learner", "string", "recency, rfv_logistic, logistic, lightgbm, xgboost_spark, gbt_spark"),
         key("run_id", "string", "MLflow run"),
         col("version", "int", "version in the registry; only the best learner gets one"),
         col("promoted", "boolean", "became champion; null = was not put forward"),

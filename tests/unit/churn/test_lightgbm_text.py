@@ -49,7 +49,7 @@ def test_names_and_gains_are_kept():
 
 
 def test_trees_of_lightgbm_come_back_as_they_were():
-    """Grown by LightGBM with missing values to the left, taken apart, put together: the same scores and contributions."""
+    """Grown by LightGBM with missing values to the left, taken apart, put together: scores and contributions."""
     panel = small_panel()
     rows = lightgbm.Dataset(np.nan_to_num(panel.x, nan=-1e300), panel.y, feature_name=list(panel.features))
     quiet = {"objective": "binary", "num_leaves": 12, "num_threads": 1, "verbosity": -1}
