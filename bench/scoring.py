@@ -73,8 +73,9 @@ def _model() -> ChurnModel:
 
 
 def _score(rows: DataFrame, model: ChurnModel, explained: tuple[str, ...]) -> None:
-    scored = applied(rows, model, phrases_of(_catalogue()), explained)
+    scored = applied(rows, model, phrases_of(_catalogue()), explained).persist()  # as the job does
     ranked(scored).write.format("noop").mode("overwrite").save()
+    scored.unpersist(blocking=True)
 
 
 def _catalogue() -> Catalogue:

@@ -32,7 +32,7 @@ from visitgrain.tables.churning import CHURN_SCORES, TIERS
 
 TOP = 5
 LANGUAGES = ("en", "zh")
-BUCKETS = 1000  # of the probability: ranks are counted within each, and after those above
+STEPS = 1_000_000  # of the probability that ranks tell apart
 SCORED = (
     "subscriber_id bigint, month date, probability double, raw_score double, tier string, "
     "reasons array<string>, reasons_zh array<string>, reason_features array<string>"
@@ -191,8 +191,8 @@ def _lists(words: Any) -> pa.Array:
 
 
 def ranked(scored: DataFrame) -> DataFrame:
-    """With `rank`: 1 + how many of the month have a higher probability; equals share it."""
-    return ranks.ranked(scored, "probability", within="month", bucket=F.floor(F.col("probability") * BUCKETS))
+    """With `rank`: 1 + how many of the month have a higher probability; equals, to a millionth, share it."""
+    return ranks.ranked(scored, F.round(F.col("probability") * STEPS), within="month")
 
 
 def _check_scores(scored: DataFrame, before: Reference, limit: float, version: str, span: Span) -> None:

@@ -154,7 +154,7 @@ TIERS = ("low", "mid", "high")
 RETURN_TEXTS = {
     "probability": "calibrated probability of an active day on the label channel in the next month, unaided",
     "tier": "tier of the chance by the model's cut points",
-    "rank": "1 = most likely to come back; equals share a rank",
+    "rank": "1 = most likely to come back; equals, to a millionth, share a rank",
     "reasons": "what speaks most for coming back, in words: at most five",
 }
 
@@ -169,7 +169,7 @@ CHURN_SCORES = Table(
         key("probability", "double", "calibrated probability of no active day on the label channel in the next month"),
         key("raw_score", "double", "before calibration"),
         key("tier", "string", "risk tier by the model's cut points", values=TIERS),
-        key("rank", "bigint", "1 = highest risk of the month; equals share a rank"),
+        key("rank", "bigint", "1 = highest risk of the month; equals, to a millionth, share a rank"),
         key("reasons", "array<string>", "what adds most to the risk, the strongest first, in words: at most five"),
         key("reasons_zh", "array<string>", "the same in Chinese"),
         key("reason_features", "array<string>", "the features they tell of"),

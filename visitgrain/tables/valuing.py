@@ -73,7 +73,7 @@ CUSTOMER_PRIORITIES = Table(
         col("expected_value_fen", "double", "of the next horizon_days; null = never ordered", unit="fen"),
         col("value_tier", "string", "of it", values=TIERS),
         col("at_risk_fen", "double", "probability * expected_value_fen: the priority", unit="fen"),
-        col("rank", "bigint", "1 = most money at risk in the month; equals share it; null = value unknown"),
+        col("rank", "bigint", "1 = most money at risk in the month; equals, to a fen, share it; null = value unknown"),
         key("cell", "string", "value x risk", values=("rescue", "keep", "remind", "leave", "unknown")),
         key("stability", "string", "active months of the last six: 6 high, 3-5 mid, fewer low", values=TIERS),
         key("value_and_stability", "string", "cell of value x stability in thirds, or unknown"),

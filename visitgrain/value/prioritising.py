@@ -13,7 +13,6 @@ from visitgrain.value.priority import CARE, UNKNOWN
 
 KEY = ["subscriber_id", "month"]
 STABLE = {"high": 6, "mid": 3}  # active months of the last six from which on a subscriber is so stable
-OCTAVES = 16  # buckets of the rank per doubling of the money
 
 
 def prioritise(
@@ -37,9 +36,7 @@ def prioritise(
             "cell": _four_cells(),
         }
     ).withColumn("value_and_stability", _nine_cells())
-    # Equal steps of the logarithm: whatever the currency, no bucket holds more than a few per cent of the money.
-    bucket = F.floor(F.log2(F.greatest(F.col("at_risk_fen"), F.lit(1e-6))) * OCTAVES)
-    rows = ranked(told, "at_risk_fen", within="month", bucket=bucket)
+    rows = ranked(told, F.round("at_risk_fen"), within="month")
     return rows.select(*CUSTOMER_PRIORITIES.column_names)
 
 
