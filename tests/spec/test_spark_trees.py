@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from visitgrain.churn import learners
-from visitgrain.churn.distributed import placed
+from visitgrain.churn.distributed import fit_distributed, placed
 from visitgrain.churn.model_rows import FeatureSet
 from visitgrain.churn.panel import log_loss, sigmoid
 from visitgrain.churn.spark_trees import assembled, fit_gbt, trained_in_spark
@@ -94,3 +94,16 @@ def test_a_model_read_back_scores_the_same(table, fits, tmp_path):
     np.testing.assert_array_equal(read.score(x), fits.final.score(x))
     assert (read.parameters(), read.features) == (fits.final.parameters(), NAMES)
     assert read.parameters()["learner"] == "gbt_spark"
+
+
+def test_xgboost_trains_in_spark_the_same_from_rows_in_any_order(rows, table):
+    choosing = F.col("month") == MONTHS[-1]
+    first = fit_distributed(rows, FEATURES, choosing, seed=3)
+    again = fit_distributed(rows.orderBy(F.desc("subscriber_id")), FEATURES, choosing, seed=3)
+    x = table[list(NAMES)].to_numpy()
+    np.testing.assert_allclose(again.final.score(x), first.final.score(x), rtol=0, atol=1e-12)
+    late = (table["month"] == MONTHS[-1]).to_numpy()
+    assert log_loss(table["outcome"].to_numpy()[late], first.early.score(x[late])) < 0.6
+    assert 1 <= first.final.settings["trees"] < 2000
+    contributions, baseline = first.final.contributions(x[:50])
+    np.testing.assert_allclose(sigmoid(contributions.sum(axis=1) + baseline), first.final.score(x[:50]), atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -65,6 +66,8 @@ def _workers(rows: DataFrame) -> int:
 def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, trees: int, stop: bool) -> Any:
     from xgboost.spark import SparkXGBClassifier
 
+    logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
+
     stopping: dict[str, Any] = {"validation_indicator_col": CHOOSING, "early_stopping_rounds": PATIENCE} if stop else {}
     learner = SparkXGBClassifier(
         features_col=list(features.names),
@@ -75,6 +78,7 @@ def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, 
         eval_metric="logloss",
         random_state=seed,
         verbosity=0,
+        verbose=False,
         **SETTINGS,
         **stopping,
     )

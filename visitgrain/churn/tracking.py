@@ -6,8 +6,9 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,8 @@ def registered(client: MlflowClient, model_uri: str, note: str, tags: Mapping[st
         client.create_registered_model(name, description=NOTES[name])
     with _downloaded(model_uri) as folder:
         told = {**tags, HASH: digest(folder)}
-    version = mlflow.register_model(model_uri, name, tags={key: str(value) for key, value in told.items()})
+    with redirect_stderr(StringIO()):  # it says what it does, in words for people at a prompt
+        version = mlflow.register_model(model_uri, name, tags={key: str(value) for key, value in told.items()})
     client.update_model_version(name, version.version, description=note)
     client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
