@@ -5,7 +5,7 @@ Without months there is no order in time, so folds are random; settings are chos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ POSITIVE = ("1", "1.0", "true", "yes", "y")
 MOST_LEVELS = 200  # of a text column; one with more is an identifier
 CHOOSING_SHARE = 0.2
 BEST = "best"
+MEASURES = ("auc", "pr_auc", "lift_at_10", "log_loss", "brier", "ece")
 
 
 class Folded(NamedTuple):
@@ -77,6 +78,17 @@ def cross_validated(panel: Panel, *, folds: int, repeats: int, seed: int) -> Ite
         for place, found in enumerate(chosen):
             yield Folded(fold, _named(found.learner, place), scorecard(test.y, scores[place]))
         yield Folded(fold, BEST, scorecard(test.y, scores[int(np.argmin(losses))]))
+
+
+def summary(folds: Iterable[Folded]) -> dict[str, list[str]]:
+    """By learner: mean and standard deviation (ddof 1) of each of MEASURES over the folds, in words."""
+    values: dict[str, list[list[float]]] = {}
+    for fold in folds:
+        values.setdefault(fold.learner, []).append([fold.scalars[name] for name in MEASURES])
+    return {
+        learner: [f"{np.mean(column):.4f} +- {np.std(column, ddof=1):.4f}" for column in zip(*rows, strict=True)]
+        for learner, rows in values.items()
+    }
 
 
 def _named(learner: Learner, place: int) -> str:

@@ -1,4 +1,4 @@
-"""`churn`: the portrait of who is at risk, or went silent. No Spark."""
+"""`churn`: the portrait of who is at risk, or went silent; the learners on any table. No Spark."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def portrait(
         else:
             click.echo(f"{title(group, language)}\n{note(rows, month.date(), language)}\n", file=stream)
             echo_table(heads(language), [shown(row, language) for row in rows], file=stream)
+
+
+@churn.command("cross-validate")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--label", required=True, help="Column that tells who churned: yes, true or 1; all else stayed.")
+@click.option("--leave-out", multiple=True, metavar="COLUMN", help="Not a feature; may be repeated.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2))
+@click.option("--repeats", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True)
+def cross_validate(file: Path, label: str, leave_out: tuple[str, ...], folds: int, repeats: int, seed: int) -> None:
+    """Judge the learners on any table of one row per customer, Parquet or CSV: means over the test folds."""
+    from visitgrain.churn.table_source import MEASURES, cross_validated, panel_from, summary
+
+    found = summary(cross_validated(panel_from(file, label, leave_out), folds=folds, repeats=repeats, seed=seed))
+    echo_table(("learner", *MEASURES), [(name, *texts) for name, texts in found.items()])
 
 
 def portrait_rows(store: Store, month: date, group: str) -> list[dict[str, Any]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 
 import pytest
 
 from jobs import (
+    build_churn_features,
     build_visits,
     cut_visits,
+    score_churn,
     split_open_visit_days,
     split_visit_days,
     stitch_visits,
@@ -21,7 +24,7 @@ from visitgrain.cli.status import ranges
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.delta_log import DataFile
 from visitgrain.runtime.job import Pipeline
-from visitgrain.runtime.planning import Inputs, State
+from visitgrain.runtime.planning import Book, Inputs, State, next_run
 from visitgrain.runtime.runner import steps
 from visitgrain.span import Span
 
@@ -179,3 +182,19 @@ def test_ranges_join_neighbours():
     assert ranges(CUT, days) == "2026-03-01..2026-03-02, 2026-03-04"
     months = [Span.month_of(date(2026, month, 1)) for month in (1, 2)]
     assert ranges(summarise_months.JOB, months) == "2026-01, 2026-02"
+
+
+def test_a_job_of_many_months_runs_once_for_months_without_a_gap():
+    january, february, april = (Span.month_of(date(2026, month, 1)) for month in (1, 2, 4))
+    months = [april, february, january]
+    assert next_run(build_churn_features.JOB, months) == Span(january.start, february.end)
+    assert next_run(summarise_months.JOB, months) == january
+
+
+def test_what_was_scored_is_not_due_again_when_an_input_changes():
+    ran = SimpleNamespace(job="score_churn", status="ok", input_hashes={"2026-03-01": "as it was"})
+    changed = SimpleNamespace(hash=lambda job, period: "as it is")
+    book = Book([ran], changed, catalogue_hash="")
+    assert book.periods(score_churn.JOB) == [march(1, 31)]
+    assert book.due(score_churn.JOB) == set()
+    assert book.due(replace(score_churn.JOB, tracked=False)) == {march(1, 31)}
