@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.churn.boosters import XGBoost
+from visitgrain.churn.learners import XGBOOST
 from visitgrain.churn.model_rows import FeatureSet
 from visitgrain.churn.trees import FittedTrees
 
 NAME = "xgboost_spark"
 CHOOSING = "_choosing"
 MOST_TREES, PATIENCE = 2000, 50
-SETTINGS: Mapping[str, Any] = {
-    "max_depth": 4,
-    "learning_rate": 0.05,
-    "subsample": 0.8,
-    "colsample_bytree": 0.7,
-    "reg_lambda": 5.0,
-    "min_child_weight": 10.0,
-}
 
 
 class Distributed(NamedTuple):
@@ -79,7 +71,7 @@ def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, 
         random_state=seed,
         verbosity=0,
         verbose=False,
-        **SETTINGS,
+        **XGBOOST,
         **stopping,
     )
     return learner.fit(rows.withColumns({name: F.coalesce(name, F.lit(float("nan"))) for name in features.names}))
@@ -88,4 +80,4 @@ def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, 
 def _fitted(booster: Any, features: FeatureSet, trees: int, seed: int) -> FittedTrees:
     booster.set_param({"nthread": 1})
     booster.feature_names = list(features.names)
-    return FittedTrees(NAME, "xgboost", features.names, XGBoost(booster), {**SETTINGS, "trees": trees, "seed": seed})
+    return FittedTrees(NAME, "xgboost", features.names, XGBoost(booster), {**XGBOOST, "trees": trees, "seed": seed})

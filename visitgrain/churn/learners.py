@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,15 @@ from visitgrain.churn.linear import MODEL, Logistic, fitted_logistic
 from visitgrain.churn.panel import Fitted
 from visitgrain.churn.trees import LIBRARIES, BoostedTrees, fitted_trees
 from visitgrain.errors import GateRefused, InputMissing
+
+XGBOOST: Mapping[str, Any] = {
+    "max_depth": 4,
+    "learning_rate": 0.05,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+    "reg_lambda": 5.0,
+    "min_child_weight": 10.0,
+}
 
 
 def recency(column: str = "recency") -> Logistic:
@@ -44,16 +54,7 @@ def lightgbm(trees: int = 150, **settings: Any) -> BoostedTrees:
 
 def xgboost(trees: int = 150, **settings: Any) -> BoostedTrees:
     """XGBoost on one node, with the settings that the distributed trainer uses."""
-    defaults = {
-        "max_depth": 4,
-        "learning_rate": 0.05,
-        "subsample": 0.8,
-        "colsample_bytree": 0.7,
-        "reg_lambda": 5.0,
-        "min_child_weight": 10.0,
-        "seed": 0,
-    }
-    return BoostedTrees("xgboost", "xgboost", {**defaults, **settings}, trees)
+    return BoostedTrees("xgboost", "xgboost", {**XGBOOST, "seed": 0, **settings}, trees)
 
 
 def load(folder: Path) -> Fitted:
