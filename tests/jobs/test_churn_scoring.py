@@ -193,7 +193,7 @@ def test_without_a_champion_yesterdays_scores_stay(made, lake):
     with tracking.tracked(made.tracking(score_churn.JOB)) as client:
         client.delete_registered_model_alias(tracking.MODEL, tracking.CHAMPION)
         try:
-            with pytest.raises(GateRefused, match="alias champion. Run train_churn"):
+            with pytest.raises(GateRefused, match=r"alias champion\. Run train_churn"):
                 run_job(score_churn.JOB, MARCH, made)
         finally:
             client.set_registered_model_alias(tracking.MODEL, tracking.CHAMPION, "1")

@@ -128,7 +128,7 @@ def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Ph
 
 
 def _scored(
-    batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase], explained: Sequence[str]
+    batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase], explained: Sequence[str] = TIERS
 ) -> Iterator[pa.RecordBatch]:
     model = _loaded(sent.value)
     for batch in batches:

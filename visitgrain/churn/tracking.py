@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -82,6 +83,7 @@ def tracked(tracking: Tracking, name: str = MODEL) -> Iterator[MlflowClient]:
         os.environ.setdefault(variable, value)
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # the variable comes too late where it is imported already
     try:
         _check_file(uri)
         mlflow.set_tracking_uri(uri)
