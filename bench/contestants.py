@@ -78,7 +78,7 @@ def prepare(task: Task, millions: float) -> None:
 
 
 @cache
-def _catalogue() -> Catalogue:
+def catalogue() -> Catalogue:
     return load_catalogue(default_conf(), zone="Asia/Shanghai", visit_rules="default")
 
 
@@ -92,16 +92,16 @@ def _parquet(lake: Path, table: Table) -> str:
 
 
 def _duckdb_visits(lake: Path, target: Path) -> None:
-    duckdb_visits.build_visits(_duckdb(), _parquet(lake, EVENTS), target / VISITS.name, _catalogue())
+    duckdb_visits.build_visits(_duckdb(), _parquet(lake, EVENTS), target / VISITS.name, catalogue())
 
 
 def _polars_visits(lake: Path, target: Path) -> None:
-    polars_visits.build_visits(_parquet(lake, EVENTS), target / VISITS.name / "part.parquet", _catalogue())
+    polars_visits.build_visits(_parquet(lake, EVENTS), target / VISITS.name / "part.parquet", catalogue())
 
 
 def _duckdb_segments(lake: Path, target: Path) -> None:
     visits, days, snapshots = (_parquet(lake, table) for table in (VISITS, VISIT_DAYS, SUBSCRIBER_MONTH))
-    duckdb_segments.build_segments(_duckdb(), visits, days, snapshots, target, _catalogue())
+    duckdb_segments.build_segments(_duckdb(), visits, days, snapshots, target, catalogue())
 
 
 BUILD_VISITS = Task("visits", (VISITS,), product.VISIT_JOBS, {"duckdb": _duckdb_visits, "polars": _polars_visits})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from statistics import median
 
 from bench.checks import assert_same
@@ -67,3 +68,15 @@ def median_of(usages: list[Usage]) -> Usage:
 
 def text_of(usage: Usage) -> str:
     return f"{usage.wall_s:.1f} s, {usage.cpu_s:.1f} CPU s, {usage.peak_bytes / 2**30:.1f} GiB"
+
+
+def timed(label: str, run: Callable[[], object], runs: int) -> Usage:
+    """Medians of `runs`, the first of which does not count where there are several."""
+    usages = []
+    for _ in range(runs):
+        with measured(os.getpid()) as usage:
+            run()
+        usages.append(usage)
+    found = median_of(usages[1:] or usages)
+    print(f"{label}: {text_of(found)}", flush=True)
+    return found

@@ -8,11 +8,9 @@ one metric at a time (every tenth is measured), as separate queries would be.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -21,8 +19,7 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, functions as F
 
 from bench.contestants import FOLDER
-from bench.harness import median_of, text_of
-from bench.measure import Usage, measured
+from bench.harness import timed
 from bench.product import open_lake
 from jobs import compute_population_metrics, compute_subscriber_metrics
 from visitgrain.metrics.plans import Plans
@@ -73,18 +70,6 @@ def computed(context: Context, job: Job, plans: Plans, span: Span) -> None:
     """All columns of all rows, written nowhere."""
     rows = job.transform(**inputs_of(job, span, context.lake), spec=plans, span=span)
     rows.write.format("noop").mode("overwrite").save()
-
-
-def timed(label: str, run: Callable[[], None], runs: int) -> Usage:
-    """Medians of `runs`, the first of which does not count where there are several."""
-    usages = []
-    for _ in range(runs):
-        with measured(os.getpid()) as usage:
-            run()
-        usages.append(usage)
-    found = median_of(usages[1:] or usages)
-    print(f"{label}: {text_of(found)}", flush=True)
-    return found
 
 
 def lake_of(subscribers: int) -> Path:

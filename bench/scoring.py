@@ -7,20 +7,16 @@ rank, without reasons and with them for one in ten.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from pyspark.sql import DataFrame, functions as F
 
-from bench.contestants import FOLDER
-from bench.harness import median_of, text_of
-from bench.measure import Usage, measured
+from bench.contestants import FOLDER, catalogue
+from bench.harness import timed
 from bench.product import open_lake
-from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.churn import learners
 from visitgrain.churn.calibration import Calibration
 from visitgrain.churn.model import ChurnModel
@@ -29,7 +25,6 @@ from visitgrain.churn.panel import panel_of
 from visitgrain.churn.phrases import phrases_of
 from visitgrain.churn.scoring import applied, ranked
 from visitgrain.churn.tiers import CutPoints
-from visitgrain.runtime.settings import default_conf
 from visitgrain.tables.churning import HABITS
 
 NAMES = tuple(column.name for column in HABITS)
@@ -48,9 +43,9 @@ def main() -> None:
         rows = spark.read.parquet(path)
         table, model = rows.select(*NAMES).toArrow(), _model()
         x = np.column_stack([table[name].to_numpy() for name in NAMES])
-        alone = _timed("LightGBM alone", partial(model.fitted.booster.log_odds, x), arguments.runs)
+        alone = timed("LightGBM alone", partial(model.fitted.booster.log_odds, x), arguments.runs)
         for label, explained in (("scores", ()), ("scores and reasons of the highest tenth", ("high",))):
-            found = _timed(label, partial(_score, rows, model, explained), arguments.runs)
+            found = timed(label, partial(_score, rows, model, explained), arguments.runs)
             speed = arguments.subscribers / found.cpu_s
             print(f"  {found.cpu_s / alone.cpu_s:.2f} x the CPU, {speed:,.0f} subscribers a CPU second")
 
@@ -73,24 +68,9 @@ def _model() -> ChurnModel:
 
 
 def _score(rows: DataFrame, model: ChurnModel, explained: tuple[str, ...]) -> None:
-    scored = applied(rows, model, phrases_of(_catalogue()), explained).persist()  # as the job does
+    scored = applied(rows, model, phrases_of(catalogue()), explained).persist()  # as the job does
     ranked(scored).write.format("noop").mode("overwrite").save()
     scored.unpersist(blocking=True)
-
-
-def _catalogue() -> Catalogue:
-    return load_catalogue(default_conf(), zone="Asia/Shanghai", visit_rules="default")
-
-
-def _timed(label: str, run: Callable[[], object], runs: int) -> Usage:
-    usages = []
-    for _ in range(runs):
-        with measured(os.getpid()) as usage:
-            run()
-        usages.append(usage)
-    found = median_of(usages[1:])
-    print(f"{label}: {text_of(found)}", flush=True)
-    return found
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from visitgrain.churn import learners
 from visitgrain.churn.distributed import fit_distributed, placed
 from visitgrain.churn.model_rows import FeatureSet
-from visitgrain.churn.panel import log_loss, sigmoid
+from visitgrain.churn.panel import sigmoid
+from visitgrain.churn.quality import log_loss
 from visitgrain.churn.spark_trees import assembled, fit_gbt, trained_in_spark
 
 NAMES = ("recency", "visits", "gap", "change", "constant", "noise")

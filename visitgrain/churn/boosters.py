@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import lightgbm
 import numpy as np
 
-from visitgrain.churn.panel import Floats, Panel
+from visitgrain.churn.panel import Panel
+from visitgrain.churn.quality import Floats
 
 if TYPE_CHECKING:
     import xgboost

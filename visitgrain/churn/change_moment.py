@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from visitgrain.catalogue.churn import ChangeMoment
-from visitgrain.churn.panel import Floats
+from visitgrain.churn.quality import Floats
 
 READS = ("recency", "tenure", "day_7", "day_30", "day_90", "day_180", "gap_mean", "gap_max")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, functions as F
 
+from visitgrain.catalogue.measures import SETS
 from visitgrain.span import Span
-from visitgrain.tables.vocabulary import IN_SERVICE, SUBSCRIBER_STATUSES
 
 KEY = ["subscriber_id", "month"]
-GONE = tuple(status for status in SUBSCRIBER_STATUSES if status not in IN_SERVICE)
+GONE = SETS["GONE"]
 CUT_DAY = "add_months(month, 1)"
 
 # Feature -> Spark SQL over the snapshot of the month. Money in yuan: coefficients of models stay readable.

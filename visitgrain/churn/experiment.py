@@ -13,8 +13,8 @@ from visitgrain.catalogue.churn import ChurnSettings, Tracking
 from visitgrain.churn import figures, registry
 from visitgrain.churn.cards import COMPARED, comparison_note, comparison_page
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
-from visitgrain.churn.panel import Floats
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
+from visitgrain.churn.quality import Floats
 from visitgrain.churn.reporting import log_tables_read, log_trained
 from visitgrain.churn.tracking import CHAMPION, MODEL, aliased, registered
 from visitgrain.churn.training import LOCAL, Trained, best_of, shuffled_scores

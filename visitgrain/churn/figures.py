@@ -12,7 +12,7 @@ matplotlib.use("Agg")  # no screen on a driver
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from visitgrain.churn.panel import Floats
+from visitgrain.churn.quality import Floats
 
 Rows = Sequence[Mapping[str, Any]]
 SHOWN = 20  # features in a figure

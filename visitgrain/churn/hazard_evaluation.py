@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from visitgrain.catalogue.churn import ChurnSettings
 from visitgrain.churn.hazard_data import JUDGED_WEEKS, HazardData
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
-from visitgrain.churn.panel import Floats, Panel
+from visitgrain.churn.panel import Panel
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
-from visitgrain.churn.quality import ece
+from visitgrain.churn.quality import Floats, ece
 from visitgrain.churn.survival import Spells, silent_within, survival
 from visitgrain.churn.survival_quality import auc_within, c_index, integrated_brier, kaplan_meier
 from visitgrain.churn.training import LOCAL

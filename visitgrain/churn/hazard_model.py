@@ -12,7 +12,8 @@ import numpy as np
 
 from visitgrain.churn import learners
 from visitgrain.churn.model_rows import FeatureSet
-from visitgrain.churn.panel import Fitted, Floats
+from visitgrain.churn.panel import Fitted
+from visitgrain.churn.quality import Floats
 from visitgrain.errors import InputMissing
 
 FILE = "hazard_model.json"

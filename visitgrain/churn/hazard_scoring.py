@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from visitgrain.churn.hazard_model import HazardModel, load
 from visitgrain.churn.model_rows import KEY, feature_set, rows_of
 from visitgrain.churn.onsets import not_silent
 from visitgrain.churn.scoring import check_features, matrix
+from visitgrain.churn.shipping import packed, unpacked
 from visitgrain.churn.survival import DAYS, expected_days, median_weeks, silent_within
 from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, tracked
 from visitgrain.errors import GateRefused
@@ -30,7 +29,6 @@ ESTIMATED = (
     "change_moment boolean, change_moment_reason string"
 )
 _NAMES = [part.split()[0] for part in ESTIMATED.split(", ")]
-Files = tuple[tuple[str, bytes], ...]
 
 
 def estimate_hazards(
@@ -55,16 +53,13 @@ def estimate_hazards(
 
 def estimated(rows: DataFrame, model: HazardModel, settings: ChangeMoment) -> DataFrame:
     """KEY, what the hazards say, the change moment. The model's files go to each executor once."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        files = tuple(sorted((path.name, path.read_bytes()) for path in Path(folder).iterdir()))
-    sent = rows.sparkSession.sparkContext.broadcast(files)
+    sent = rows.sparkSession.sparkContext.broadcast(packed(model))
     wanted = dict.fromkeys([*KEY, *model.features.names, *READS])
     return rows.select(*wanted).mapInArrow(partial(_estimated, sent=sent, settings=settings), ESTIMATED)
 
 
 def _estimated(batches: Iterable[pa.RecordBatch], *, sent: Any, settings: ChangeMoment) -> Iterator[pa.RecordBatch]:
-    model = _loaded(sent.value)
+    model = unpacked(sent.value, load)
     for batch in batches:
         hazard = model.hazard(matrix(batch, model.features.names))
         habits = dict(zip(READS, matrix(batch, READS).T, strict=True))
@@ -78,12 +73,3 @@ def _estimated(batches: Iterable[pa.RecordBatch], *, sent: Any, settings: Change
             pa.array(reason, pa.string()),
         ]
         yield pa.RecordBatch.from_arrays(columns, names=_NAMES)
-
-
-@lru_cache(maxsize=2)
-def _loaded(files: Files) -> HazardModel:
-    """Once per worker process and model."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files:
-            (Path(folder) / name).write_bytes(content)
-        return load(Path(folder))

@@ -22,8 +22,8 @@ from visitgrain.churn.hazard_evaluation import COMPARED, evaluated, verdict_on
 from visitgrain.churn.hazard_model import HazardModel, load
 from visitgrain.churn.model_rows import feature_set, rows_of
 from visitgrain.churn.onsets import silence_onsets
-from visitgrain.churn.panel import Floats
 from visitgrain.churn.promotion import Verdict
+from visitgrain.churn.quality import Floats
 from visitgrain.churn.reporting import example_of, requirements
 from visitgrain.churn.survival import expected_days, person_weeks, silent_within
 from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, registered, tracked

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from visitgrain.churn.panel import Chosen, Floats, Panel, as_shares, checked, log_loss, sigmoid
+from visitgrain.churn.panel import Chosen, Panel, as_shares, checked, sigmoid
+from visitgrain.churn.quality import Floats, log_loss
 
 MODEL = "model.json"
 

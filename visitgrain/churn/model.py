@@ -14,7 +14,8 @@ from visitgrain.churn import learners
 from visitgrain.churn.calibration import Calibration
 from visitgrain.churn.drift import Reference
 from visitgrain.churn.model_rows import FeatureSet
-from visitgrain.churn.panel import Fitted, Floats
+from visitgrain.churn.panel import Fitted
+from visitgrain.churn.quality import Floats
 from visitgrain.churn.tiers import CutPoints
 
 FILE = "churn_model.json"

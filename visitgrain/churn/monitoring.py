@@ -18,8 +18,7 @@ from visitgrain.churn.drift import Reference, drift_of
 from visitgrain.churn.histograms import Counts, histograms
 from visitgrain.churn.model import ChurnModel
 from visitgrain.churn.model_rows import KEY, rows_of
-from visitgrain.churn.panel import Floats
-from visitgrain.churn.quality import ece_by_chance, scorecard
+from visitgrain.churn.quality import Floats, ece_by_chance, scorecard
 from visitgrain.churn.tracking import CHAMPION, aliased, loaded, tracked
 from visitgrain.churn.training_data import in_sample
 from visitgrain.span import Span, shifted_month

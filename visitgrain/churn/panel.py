@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from visitgrain.churn.quality import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,6 @@ def split_choosing(train: Panel, months: int = 4) -> tuple[Panel, Panel]:
         raise ValueError(f"{len(known)} cut-offs cannot leave {months} for choosing and one for fitting")
     late = train.month >= known[-months]
     return train.where(~late), train.where(late)
-
-
-def log_loss(y: Floats, probability: Floats) -> float:
-    """Mean negative log-likelihood (natural log), probabilities clipped to [1e-6, 1 - 1e-6]."""
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
 class Fitted(Protocol):

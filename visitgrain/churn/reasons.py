@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from visitgrain.catalogue.churn_phrases import Phrase
-from visitgrain.churn.panel import Floats, Panel
+from visitgrain.churn.panel import Panel
+from visitgrain.churn.quality import Floats
 
 NOBODY = -1  # no (further) reason: nothing else adds to the risk
 MISSING = {"en": "none", "zh": "无"}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +18,10 @@ from visitgrain.churn.drift import Reference, drift_of
 from visitgrain.churn.histograms import histograms
 from visitgrain.churn.model import ChurnModel, load
 from visitgrain.churn.model_rows import KEY, FeatureSet, feature_set, rows_of
-from visitgrain.churn.panel import Floats
 from visitgrain.churn.phrases import phrases_of
+from visitgrain.churn.quality import Floats
 from visitgrain.churn.reasons import codes, top_reasons, worded
+from visitgrain.churn.shipping import packed, unpacked
 from visitgrain.churn.tiers import tier
 from visitgrain.churn.tracking import CHAMPION, MODEL, RETURN, aliased, tracked
 from visitgrain.errors import GateRefused, InputMissing
@@ -37,7 +36,6 @@ SCORED = (
     "subscriber_id bigint, month date, probability double, raw_score double, tier string, "
     "reasons array<string>, reasons_zh array<string>, reason_features array<string>"
 )
-Files = tuple[tuple[str, bytes], ...]  # names and contents
 
 
 def score_churn(
@@ -109,10 +107,7 @@ def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, ve
 
 def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str]) -> DataFrame:
     """KEY, score, tier, and reasons in the tiers of `explained`. The model's files go to each executor once."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        files = tuple(sorted((path.name, path.read_bytes()) for path in Path(folder).iterdir()))
-    sent = rows.sparkSession.sparkContext.broadcast(files)
+    sent = rows.sparkSession.sparkContext.broadcast(packed(model))
     told = told_by(model.features.names, phrases)
     function = partial(_scored, sent=sent, phrases=told, explained=tuple(explained))
     return rows.select(*KEY, *model.features.names).mapInArrow(function, SCORED)
@@ -130,7 +125,7 @@ def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Ph
 def _scored(
     batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase], explained: Sequence[str] = TIERS
 ) -> Iterator[pa.RecordBatch]:
-    model = _loaded(sent.value)
+    model = unpacked(sent.value, load)
     for batch in batches:
         yield scored_batch(batch, model, phrases, explained)
 
@@ -161,15 +156,6 @@ def _of_all(texts: Any, told: Any) -> Any:
 
 
 _NAMES = [part.split()[0] for part in SCORED.split(", ")]
-
-
-@lru_cache(maxsize=2)
-def _loaded(files: Files) -> ChurnModel:
-    """Once per worker process and model."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files:
-            (Path(folder) / name).write_bytes(content)
-        return load(Path(folder))
 
 
 def matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:

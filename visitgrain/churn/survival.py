@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visitgrain.churn.panel import Floats, Panel
+from visitgrain.churn.panel import Panel
+from visitgrain.churn.quality import Floats
 
 WEEK = "week"  # number of the week after the cut-off, from 1: the last feature of a model of hazards
 DAYS = 7

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
 from visitgrain.churn import learners
-from visitgrain.churn.panel import Floats, Learner, Panel, panel_of
-from visitgrain.churn.quality import scorecard
+from visitgrain.churn.panel import Learner, Panel, panel_of
+from visitgrain.churn.quality import Floats, scorecard
 from visitgrain.errors import InputMissing, UsageError
 
 POSITIVE = ("1", "1.0", "true", "yes", "y")

@@ -17,9 +17,9 @@ from visitgrain.churn.boosters import has_xgboost
 from visitgrain.churn.drift import reference, references
 from visitgrain.churn.evaluation import Evaluation, Rows, evaluate
 from visitgrain.churn.model import ChurnModel
-from visitgrain.churn.panel import Fitted, Floats, Learner, Panel
+from visitgrain.churn.panel import Fitted, Learner, Panel
 from visitgrain.churn.profit import Amounts
-from visitgrain.churn.quality import auc, log_loss
+from visitgrain.churn.quality import Floats, auc, log_loss
 from visitgrain.churn.reasons import usual_of_stayers
 from visitgrain.churn.search import Range, Trial, search
 from visitgrain.churn.tiers import CutPoints, cut_points_by_capacity

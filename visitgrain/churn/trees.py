@@ -10,7 +10,8 @@ from typing import Any
 
 from visitgrain.churn.boosters import Booster, LightGBM, XGBoost
 from visitgrain.churn.linear import MODEL
-from visitgrain.churn.panel import Chosen, Floats, Panel, as_shares, checked, sigmoid
+from visitgrain.churn.panel import Chosen, Panel, as_shares, checked, sigmoid
+from visitgrain.churn.quality import Floats
 
 LIBRARIES: dict[str, type[LightGBM] | type[XGBoost]] = {"lightgbm": LightGBM, "xgboost": XGBoost}
 

@@ -12,7 +12,8 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from tests.unit.churn.silence import small_panel
 from visitgrain.churn import learners
-from visitgrain.churn.panel import log_loss, panel_of, sigmoid, split_choosing
+from visitgrain.churn.panel import panel_of, sigmoid, split_choosing
+from visitgrain.churn.quality import log_loss
 from visitgrain.errors import GateRefused, InputMissing
 
 PANEL = small_panel()
