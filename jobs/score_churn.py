@@ -10,7 +10,10 @@ JOB = Job(
     name="score_churn",
     summary="Scores everybody who was active in the month: risk of silence, tier, rank, reasons.",
     grain="month",
-    reads=(Read(CHURN_FEATURES, months_in), during(SUBSCRIBER_METRICS, optional=True)),
+    reads=(
+        Read(CHURN_FEATURES, months_in, as_files=True),
+        during(SUBSCRIBER_METRICS, optional=True, as_files=True),
+    ),
     writes=(CHURN_SCORES,),
     transform=deferred("visitgrain.churn.scoring", "score_churn"),
     spec=lambda catalogue: catalogue,

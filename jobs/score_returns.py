@@ -10,7 +10,10 @@ JOB = Job(
     name="score_returns",
     summary="Scores everybody who is silent already: chance of coming back unaided, rank, reasons.",
     grain="month",
-    reads=(Read(CHURN_FEATURES, months_in), during(SUBSCRIBER_METRICS, optional=True)),
+    reads=(
+        Read(CHURN_FEATURES, months_in, as_files=True),
+        during(SUBSCRIBER_METRICS, optional=True, as_files=True),
+    ),
     writes=(RETURN_SCORES,),
     transform=deferred("visitgrain.churn.scoring", "score_returns"),
     spec=lambda catalogue: catalogue,

@@ -17,7 +17,6 @@ from visitgrain.churn.model_rows import FeatureSet, feature_set
 from visitgrain.churn.panel import panel_of
 from visitgrain.churn.quality import auc
 from visitgrain.churn.reporting import SERVED
-from visitgrain.churn.scoring import ranked
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.runtime.runner import run_job, run_pipeline
 from visitgrain.span import Span
@@ -210,17 +209,3 @@ def test_an_altered_model_is_refused(made, lake):
             run_job(score_churn.JOB, MARCH, made)
     finally:
         file.write_text(honest, encoding="utf-8")
-
-
-def test_ranks_are_of_the_month_and_equals_share_one(spark):
-    february, march = FEBRUARY.month, MARCH.month
-    given = [(february, 1.0), (february, 1.0), (february, 0.9995), (february, 0.9991), (february, 0.0), (march, 0.5)]
-    rows = ranked(spark.createDataFrame(given, "month date, probability double")).collect()
-    assert sorted((row.month, -row.probability, row["rank"]) for row in rows) == [
-        (february, -1.0, 1),
-        (february, -1.0, 1),
-        (february, -0.9995, 3),
-        (february, -0.9991, 4),
-        (february, -0.0, 5),
-        (march, -0.5, 1),
-    ]

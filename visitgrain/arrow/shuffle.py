@@ -47,14 +47,13 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
         lengths = np.bincount(bucket, minlength=buckets)
         starts = np.cumsum(lengths) - lengths
         found = np.flatnonzero(lengths)
-        rows = _as_binary(ordered.slice(int(starts[n]), int(lengths[n])) for n in found)
+        rows = as_binary(ordered.slice(int(starts[n]), int(lengths[n])) for n in found)
         yield pa.RecordBatch.from_arrays([pa.array(found, pa.int32()), rows], schema=BUCKETS)
 
 
 def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
     """All rows of the buckets in one table, None when there are none. Parts may lack columns, or have narrower ones."""
-    buffers = (value.as_buffer() for batch in batches for value in batch["rows"])
-    parts = [pa.ipc.open_stream(buffer).read_all() for buffer in buffers if buffer.size]
+    parts = list(tables_in(batches))
     if not parts:
         return None
     types: dict[str, set[pa.DataType]] = {}
@@ -62,6 +61,12 @@ def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
         types.setdefault(field.name, set()).add(field.type)
     mixed = [name for name, found in types.items() if len(found) > 1]
     return pa.concat_tables([_decoded(part, mixed) for part in parts], promote_options="permissive")
+
+
+def tables_in(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The table in each value of `rows` that has one."""
+    buffers = (value.as_buffer() for batch in batches for value in batch["rows"])
+    return (pa.ipc.open_stream(buffer).read_all() for buffer in buffers if buffer.size)
 
 
 def without_long_dictionaries(table: pa.Table, buckets: int = 1) -> pa.Table:
@@ -91,7 +96,7 @@ def gathered(tables: Iterable[pa.Table], *, rows: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _as_binary(tables: Iterable[pa.Table]) -> pa.Array:
+def as_binary(tables: Iterable[pa.Table]) -> pa.Array:
     """One value per table, all in one buffer."""
     sink, ends = pa.BufferOutputStream(), [0]
     for table in tables:

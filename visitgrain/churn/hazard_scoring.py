@@ -16,7 +16,8 @@ from visitgrain.churn.change_moment import READS, change_moments
 from visitgrain.churn.hazard_model import HazardModel, load
 from visitgrain.churn.model_rows import KEY, feature_set, rows_of
 from visitgrain.churn.onsets import not_silent
-from visitgrain.churn.scoring import check_features, matrix
+from visitgrain.churn.scored_rows import matrix
+from visitgrain.churn.scoring import check_features
 from visitgrain.churn.shipping import packed, unpacked
 from visitgrain.churn.survival import DAYS, expected_days, median_weeks, silent_within
 from visitgrain.churn.tracking import CHAMPION, HAZARD, aliased, tracked
@@ -46,7 +47,7 @@ def estimate_hazards(
         )
     model, version = champion
     rows = rows_of(not_silent(churn_features, model.silence_days), subscriber_metrics, spec)
-    check_features(model.features, feature_set(spec), rows.schema, version, HAZARD)
+    check_features(model.features, feature_set(spec), dict(rows.dtypes), version, HAZARD)
     told = {"model_version": F.lit(int(version)), "feature_hash": F.lit(model.features.hash)}
     return estimated(rows, model, spec.churn.change_moment).withColumns(told).select(*SILENCE_HAZARDS.column_names)
 

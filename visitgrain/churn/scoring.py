@@ -2,67 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F
-from pyspark.sql.types import DoubleType, StructType
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
 
+from visitgrain.arrow.ranks import ranks_of
+from visitgrain.arrow.rows import ArrowRows, TableFiles
+from visitgrain.arrow.shuffle import buckets_of
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.catalogue.churn_phrases import Phrase
 from visitgrain.churn.drift import Reference, drift_of
-from visitgrain.churn.histograms import histograms
-from visitgrain.churn.model import ChurnModel, load
-from visitgrain.churn.model_rows import KEY, FeatureSet, feature_set, rows_of
+from visitgrain.churn.model import ChurnModel
+from visitgrain.churn.model_rows import FeatureSet, feature_set
 from visitgrain.churn.phrases import phrases_of
-from visitgrain.churn.quality import Floats
-from visitgrain.churn.reasons import codes, top_reasons, worded
-from visitgrain.churn.shipping import packed, unpacked
-from visitgrain.churn.tiers import tier
+from visitgrain.churn.row_files import RowFiles, last_day, metrics_in, rows_in_files
+from visitgrain.churn.scored_rows import HELD_DDL, held, ranked, steps, told_by
+from visitgrain.churn.shipping import packed
 from visitgrain.churn.tracking import CHAMPION, MODEL, RETURN, aliased, tracked
 from visitgrain.errors import GateRefused, InputMissing
-from visitgrain.expressions import ranks
 from visitgrain.span import Span
-from visitgrain.tables.churning import CHURN_SCORES, TIERS
 
-TOP = 5
-LANGUAGES = ("en", "zh")
-STEPS = 1_000_000  # of the probability that ranks tell apart
-SCORED = (
-    "subscriber_id bigint, month date, probability double, raw_score double, tier string, "
-    "reasons array<string>, reasons_zh array<string>, reason_features array<string>"
-)
+COUNTED_PER_TASK = 5_000_000  # rows whose ranks are found in one task
 
 
 def score_churn(
-    *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
-) -> DataFrame:
+    *, churn_features: TableFiles, subscriber_metrics: TableFiles, spec: Catalogue, span: Span, tracking: Tracking
+) -> ArrowRows:
     """One row per subscriber of the months' churn_features who may go silent, by the model that is champion now.
 
     Raises GateRefused where there is no champion, its features are not those of the tables, or scores have drifted
-    beyond the hard limit, InputMissing where a month has nobody; what was published before stays.
+    beyond the hard limit, InputMissing where a month has nobody or none of the metrics that the model reads; what was
+    published before stays.
     """
-    rows = rows_of(churn_features, subscriber_metrics, spec)
-    return _by_champion(rows, spec, span, tracking, MODEL, phrases_of(spec))
+    model, version = _champion(spec, tracking, MODEL)
+    rows = _rows(churn_features, subscriber_metrics, model, spec, span)
+    return _told(rows, churn_features.rows, model, version, phrases_of(spec), spec, span, tracking)
 
 
 def score_returns(
-    *, churn_features: DataFrame, subscriber_metrics: DataFrame, spec: Catalogue, span: Span, tracking: Tracking
-) -> DataFrame:
+    *, churn_features: TableFiles, subscriber_metrics: TableFiles, spec: Catalogue, span: Span, tracking: Tracking
+) -> ArrowRows:
     """One row per subscriber who is silent already: the probability of coming back unaided. Raises as `score_churn`."""
-    rows = rows_of(churn_features, subscriber_metrics, spec, active=False)
+    model, version = _champion(spec, tracking, RETURN)
+    rows = _rows(churn_features, subscriber_metrics, model, spec, span, active=False)
     # Which side of the usual value is worse is about silence: here the usual value is always told.
     plain = {name: phrase.model_copy(update={"worse": None}) for name, phrase in phrases_of(spec).items()}
-    return _by_champion(rows, spec, span, tracking, RETURN, plain)
+    return _told(rows, churn_features.rows, model, version, plain, spec, span, tracking)
 
 
-def _by_champion(
-    rows: DataFrame, spec: Catalogue, span: Span, tracking: Tracking, name: str, phrases: Mapping[str, Phrase]
-) -> DataFrame:
+def _champion(spec: Catalogue, tracking: Tracking, name: str) -> tuple[ChurnModel, str]:
     with tracked(tracking, name) as client:
         champion = aliased(client, CHAMPION, name)
     if champion is None:
@@ -71,28 +64,18 @@ def _by_champion(
             f"trained, `visitgrain models list --model {name}` says why, and `models promote` takes a version by hand"
         )
     model, version = champion
-    check_features(model.features, feature_set(spec), rows.schema, version, name)
-    scored = applied(rows, model, phrases, spec.churn.explained)
-    scored = scored.persist()  # for counts, ranks and the table; the runner lets it go
-    _check_scores(scored, model.references["score"], spec.churn.monitoring.psi_block, version, span)
-    told = {
-        "model_version": F.lit(int(version)),
-        "feature_hash": F.lit(model.features.hash),
-        "run_id": F.lit(tracking.run_id),
-    }
-    return ranked(scored).withColumns(told).select(*CHURN_SCORES.column_names)
+    there = feature_set(spec)  # the lake has seen to it that stored columns are the declared ones
+    check_features(model.features, there, dict.fromkeys(there.names, "double"), version, name)
+    return champion
 
 
-def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, version: str, name: str = MODEL) -> None:
+def check_features(
+    wanted: FeatureSet, there: FeatureSet, types: Mapping[str, str], version: str, name: str = MODEL
+) -> None:
     """Raises GateRefused, naming the model, for a feature that is missing, of another kind, or defined in another way
-    than in training."""
-    types = {field.name: field.dataType for field in schema}
+    than in training. `types`: of the columns that are there, in Spark SQL."""
     wrong = [f"{name} is not there" for name in wanted.names if name not in types]
-    wrong += [
-        f"{name} is {types[name].simpleString()}, not double"
-        for name in wanted.names
-        if name in types and not isinstance(types[name], DoubleType)
-    ]
+    wrong += [f"{name} is {types[name]}, not double" for name in wanted.names if types.get(name, "double") != "double"]
     wrong += [
         f"{name} is defined in another way than in training"
         for name, definition in wanted.definitions.items()
@@ -105,91 +88,80 @@ def check_features(wanted: FeatureSet, there: FeatureSet, schema: StructType, ve
         )
 
 
-def applied(rows: DataFrame, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str]) -> DataFrame:
-    """KEY, score, tier, and reasons in the tiers of `explained`. The model's files go to each executor once."""
-    sent = rows.sparkSession.sparkContext.broadcast(packed(model))
-    told = told_by(model.features.names, phrases)
-    function = partial(_scored, sent=sent, phrases=told, explained=tuple(explained))
-    return rows.select(*KEY, *model.features.names).mapInArrow(function, SCORED)
+def _rows(
+    churn_features: TableFiles,
+    subscriber_metrics: TableFiles,
+    model: ChurnModel,
+    spec: Catalogue,
+    span: Span,
+    *,
+    active: bool = True,
+) -> RowFiles:
+    names, windows = model.features.names, spec.churn.metric_windows
+    if metrics := metrics_in(names, windows):
+        there = {file.partition for file in subscriber_metrics.files}
+        if lacking := [f"{one.month:%Y-%m}" for one in span.months() if last_day(one.month) not in there]:
+            raise InputMissing(
+                f"the model reads metrics of {', '.join(metrics)}, subscriber_metrics has none for the end of "
+                f"{', '.join(lacking)}. Nothing was changed. Run monthly_metrics first"
+            )
+    return rows_in_files(churn_features, subscriber_metrics, names, windows, active=active)
 
 
-def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Phrase]:
-    """Phrases of the model's features. A habit that is none of them is not told: the usual of stayers is."""
-    known = {name: phrases[name] for name in names if name in phrases}
-    strange = {name for name, phrase in known.items() if phrase.usual and phrase.usual.feature not in names}
-    return {
-        name: phrase.model_copy(update={"usual": None}) if name in strange else phrase for name, phrase in known.items()
+def _told(
+    rows: RowFiles,
+    at_most: int,
+    model: ChurnModel,
+    version: str,
+    phrases: Mapping[str, Phrase],
+    spec: Catalogue,
+    span: Span,
+    tracking: Tracking,
+) -> ArrowRows:
+    kept = applied(rows, model, phrases, spec.churn.explained).persist()  # the runner lets it go
+    check_scores(bins_of(kept), model.references["score"], spec.churn.monitoring.psi_block, version, span)
+    told: dict[str, int | str] = {
+        "model_version": int(version),
+        "feature_hash": model.features.hash,
+        "run_id": tracking.run_id,
     }
+    return with_ranks(kept, at_most, told)
 
 
-def _scored(
-    batches: Iterable[pa.RecordBatch], *, sent: Any, phrases: Mapping[str, Phrase], explained: Sequence[str] = TIERS
-) -> Iterator[pa.RecordBatch]:
-    model = unpacked(sent.value, load)
-    for batch in batches:
-        yield scored_batch(batch, model, phrases, explained)
+def applied(rows: RowFiles, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str]) -> DataFrame:
+    """Scored rows, packed, as of `HELD`. The model's files go to each executor once."""
+    sent = rows.frame.sparkSession.sparkContext.broadcast(packed(model))
+    told = told_by(model.features.names, phrases)
+    function = partial(held, rows=rows.function, sent=sent, phrases=told, explained=tuple(explained))
+    return rows.frame.mapInArrow(function, HELD_DDL)
 
 
-def scored_batch(
-    batch: pa.RecordBatch, model: ChurnModel, phrases: Mapping[str, Phrase], explained: Sequence[str] = TIERS
-) -> pa.RecordBatch:
-    """The columns of SCORED, one row per row. Raises ValueError for an infinite feature."""
-    names = model.features.names
-    x = matrix(batch, names)
-    raw = model.fitted.score(x)
-    probability = model.calibration.apply(raw)
-    tiers = tier(probability, model.cut_points)
-    told = np.isin(tiers, explained)
-    reasons = top_reasons(model.fitted.contributions(x[told])[0], names, phrases, TOP)
-    words = [worded(reasons, x[told], names, model.usual, phrases, language) for language in LANGUAGES]
-    lists = [_lists(_of_all(texts, told)) for texts in (*words, codes(reasons, names))]
-    numbers = [pa.array(probability), pa.array(raw), pa.array(tiers, pa.string())]
-    scores = [batch["subscriber_id"], batch["month"], *numbers]
-    return pa.RecordBatch.from_arrays([*scores, *lists], names=_NAMES)
-
-
-def _of_all(texts: Any, told: Any) -> Any:
-    """Rows of `told`, None for all others."""
-    found = np.full((len(told), texts.shape[1]), None, dtype=object)
-    found[told] = texts
+def bins_of(kept: DataFrame) -> dict[date, NDArray[np.int64]]:
+    """By month: scores per bin of the model's reference."""
+    found: dict[date, NDArray[np.int64]] = {}
+    for row in kept.select("month", "bins").collect():
+        found[row.month] = found.get(row.month, 0) + np.array(row.bins)
     return found
 
 
-_NAMES = [part.split()[0] for part in SCORED.split(", ")]
+def with_ranks(kept: DataFrame, at_most: int, told: Mapping[str, int | str]) -> ArrowRows:
+    """The held rows, each with its rank among those of the month: 1 + how many have a higher probability; equals, to a
+    millionth, share it. `at_most`: so many rows; `told` is said of each."""
+    ranks = ranks_of(kept, steps, buckets=buckets_of(at_most, each=COUNTED_PER_TASK))
+    sent = kept.sparkSession.sparkContext.broadcast(ranks)
+    return ArrowRows(kept.select("rows"), partial(ranked, ranks=sent, told=told))
 
 
-def matrix(batch: pa.RecordBatch, names: Sequence[str]) -> Floats:
-    """(rows, features), null = nan. Raises ValueError for an infinite feature, as training does."""
-    x = np.empty((batch.num_rows, len(names)))
-    for place, name in enumerate(names):
-        x[:, place] = batch[name].to_numpy(zero_copy_only=False)
-    if np.isinf(x).any():
-        wrong = [name for name, column in zip(names, x.T, strict=True) if np.isinf(column).any()]
-        raise ValueError(f"infinite: {', '.join(wrong)}; missing is null")
-    return x
-
-
-def _lists(words: Any) -> pa.Array:
-    """(rows, top) of text or None -> lists without the Nones."""
-    there = words != None  # noqa: E711 - element by element
-    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(words[there].tolist(), pa.string()))
-
-
-def ranked(scored: DataFrame) -> DataFrame:
-    """With `rank`: 1 + how many of the month have a higher probability; equals, to a millionth, share it."""
-    return ranks.ranked(scored, F.round(F.col("probability") * STEPS), within="month")
-
-
-def _check_scores(scored: DataFrame, before: Reference, limit: float, version: str, span: Span) -> None:
+def check_scores(
+    found: Mapping[date, NDArray[np.int64]], before: Reference, limit: float, version: str, span: Span
+) -> None:
     """Raises InputMissing for a month without anybody, GateRefused where a month's scores drifted beyond the limit."""
-    found = histograms(scored, {"probability": before})
     if empty := [f"{one.month:%Y-%m}" for one in span.months() if one.month not in found]:
         raise InputMissing(
             f"churn_features has nobody to score in {', '.join(empty)}. Nothing was changed. Run monthly_churn first"
         )
     for month, counts in sorted(found.items()):
-        drift, at_most = drift_of(before, counts["probability"], limit)
+        drift, at_most = drift_of(before, counts, limit)
         if drift > at_most:
             raise GateRefused(
                 f"scores of {month:%Y-%m} by model version {version} have drifted: PSI {drift:.3f}, at most "

@@ -22,14 +22,17 @@ class CutPoints:
             raise ValueError(f"cut points: mid {self.mid!r} is to be at most high {self.high!r}")
 
 
-def tier(p: ArrayLike, cut_points: CutPoints) -> NDArray[np.str_]:
-    """'low', 'mid' or 'high' of each score. Raises ValueError for a missing score: nobody is low risk unseen."""
+def level(p: ArrayLike, cut_points: CutPoints) -> NDArray[np.int8]:
+    """The place in TIERS of each score. Raises ValueError for a missing score: nobody is low risk unseen."""
     scores = np.asarray(p, dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError(f"p is missing in {int(np.isnan(scores).sum())} of {len(scores)} rows")
-    names: NDArray[np.str_] = np.array(TIERS)
-    place = (scores >= cut_points.mid).astype(int) + (scores >= cut_points.high)
-    return np.asarray(names[place])
+    return (scores >= cut_points.mid).astype(np.int8) + (scores >= cut_points.high)
+
+
+def tier(p: ArrayLike, cut_points: CutPoints) -> NDArray[np.str_]:
+    """'low', 'mid' or 'high' of each score. Raises ValueError as `level`."""
+    return np.asarray(np.array(TIERS)[level(p, cut_points)])
 
 
 def cut_points_by_capacity(reference: ArrayLike, *, mid_share: float, high_share: float) -> CutPoints:

@@ -7,14 +7,16 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 
 from tests.unit.churn.models import model_of
 from tests.unit.churn.silence import small_panel
+from visitgrain.arrow.shuffle import tables_in
 from visitgrain.catalogue.churn_phrases import Habit, Phrase
 from visitgrain.churn import learners
 from visitgrain.churn.model_rows import FeatureSet
-from visitgrain.churn.scoring import TOP, _lists, _scored, check_features, matrix, told_by
+from visitgrain.churn.scored_rows import TOP, held, lists, matrix, told_by
+from visitgrain.churn.scoring import check_features
+from visitgrain.churn.tiers import TIERS
 from visitgrain.errors import GateRefused
 
 PANEL = small_panel(300)
@@ -50,14 +52,15 @@ def table_of(x: np.ndarray) -> pa.Table:
 def test_rows_are_scored_alike_in_any_batches(name, tmp_path):
     model = model_of(LEARNERS[name], PANEL)
     sent, table = Sent(model, tmp_path), table_of(PANEL.x)
-    empty = pa.RecordBatch.from_pylist([], table.schema)
+    empty = table.slice(0, 0)
 
     def scored(size: int) -> pa.Table:
-        batches = [empty, *table.to_batches(max_chunksize=size), empty]
-        return pa.Table.from_batches(_scored(batches, sent=sent, phrases=told_by(NAMES, PHRASES)))
+        parts = [empty, *(table.slice(start, size) for start in range(0, len(table), size)), empty]
+        batches = held(iter(parts), rows=iter, sent=sent, phrases=told_by(NAMES, PHRASES), explained=TIERS)
+        return pa.concat_tables(tables_in(batches)).combine_chunks()
 
     whole = scored(1000)
-    assert whole.equals(scored(7).combine_chunks())
+    assert whole.equals(scored(7))
     probability = whole["probability"].to_numpy()
     np.testing.assert_allclose(probability, model.score(PANEL.x), rtol=0, atol=1e-12)
     tiers = ["low" if p < 0.3 else "mid" if p < 0.6 else "high" for p in probability]
@@ -71,7 +74,7 @@ def test_rows_are_scored_alike_in_any_batches(name, tmp_path):
 
 def test_nobody_is_nobody(tmp_path):
     sent = Sent(model_of(LEARNERS["logistic"], PANEL), tmp_path)
-    assert list(_scored([], sent=sent, phrases={})) == []
+    assert list(held(iter([]), rows=iter, sent=sent, phrases={}, explained=TIERS)) == []
 
 
 def test_missing_is_nan_and_infinite_is_refused():
@@ -91,32 +94,29 @@ def test_a_habit_that_the_model_lacks_is_not_told():
 
 def test_lists_leave_out_what_is_none():
     words = np.array([["a", None, "b"], [None, None, None], ["c", "d", "e"]], dtype=object)
-    assert _lists(words).to_pylist() == [["a", "b"], [], ["c", "d", "e"]]
-    assert _lists(words[:0]).to_pylist() == []
+    told = np.array([True, False, True, True])  # the second row of four gets no reasons
+    assert lists(words, told).to_pylist() == [["a", "b"], [], [], ["c", "d", "e"]]
+    assert lists(words[:0], told[:0]).to_pylist() == []
 
 
 WANTED = FeatureSet({"recency": "r1", "visits": "v1"})
 
 
-def schema(**types) -> StructType:
-    return StructType([StructField(name, kind) for name, kind in types.items()])
-
-
 def test_features_that_fit_are_taken_whatever_else_is_there():
     there = FeatureSet({"visits": "v1", "recency": "r1", "new": "n1"})
-    check_features(WANTED, there, schema(visits=DoubleType(), new=IntegerType(), recency=DoubleType()), "3")
+    check_features(WANTED, there, {"visits": "double", "new": "int", "recency": "double"}, "3")
 
 
 @pytest.mark.parametrize(
     ("there", "types", "told"),
     [
-        ({"recency": "r1"}, {"recency": DoubleType()}, "visits is not there"),
-        ({"recency": "r1", "visit": "v1"}, {"recency": DoubleType(), "visit": DoubleType()}, "visits is not there"),
-        ({"recency": "r1", "visits": "v1"}, {"recency": DoubleType(), "visits": IntegerType()}, "visits is int, not"),
-        ({"recency": "r1", "visits": "v2"}, {"recency": DoubleType(), "visits": DoubleType()}, "visits is defined in"),
+        ({"recency": "r1"}, {"recency": "double"}, "visits is not there"),
+        ({"recency": "r1", "visit": "v1"}, {"recency": "double", "visit": "double"}, "visits is not there"),
+        ({"recency": "r1", "visits": "v1"}, {"recency": "double", "visits": "int"}, "visits is int, not"),
+        ({"recency": "r1", "visits": "v2"}, {"recency": "double", "visits": "double"}, "visits is defined in"),
     ],
     ids=["missing", "renamed", "retyped", "redefined"],
 )
 def test_features_that_do_not_fit_are_refused(there, types, told):
     with pytest.raises(GateRefused, match=rf"version 3 does not fit the features: {told}.*Nothing was changed"):
-        check_features(WANTED, FeatureSet(there), schema(**types), "3")
+        check_features(WANTED, FeatureSet(there), types, "3")

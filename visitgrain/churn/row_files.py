@@ -1,0 +1,125 @@
+"""The rows of `model_rows.rows_of` for one model, read and joined in the workers, in columns; docs/adr/0007."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from visitgrain.arrow.hashing import mix
+from visitgrain.arrow.rows import NOWHERE, FilePart, Function, TableFiles, parts_of, read_part
+from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
+from visitgrain.churn.model_rows import KEY
+from visitgrain.tables.churning import FEATURES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+ROWS_PER_TASK = 250_000  # where rows of two tables are brought together
+Windows = Mapping[str, Sequence[str]]  # window -> metrics
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """In a worker, `function` turns the batches of a partition of `frame` into tables: KEY, and each feature of
+    `names` as double."""
+
+    frame: DataFrame
+    function: Function
+
+
+def rows_in_files(
+    churn_features: TableFiles,
+    subscriber_metrics: TableFiles,
+    names: Sequence[str],
+    windows: Sequence[str],
+    *,
+    active: bool = True,
+) -> RowFiles:
+    """Rows as of `model_rows.rows_of`. Without metrics among the features nothing is shuffled."""
+    metrics = metrics_in(names, windows)
+    habits = partial(_habits, names=[name for name in names if name in FEATURES], active=active)
+    if not metrics:
+        return RowFiles(churn_features.listing, partial(_read, habits=habits))
+    buckets = buckets_of(churn_features.rows, each=ROWS_PER_TASK)
+    packs = [
+        packed_by(churn_features.listing, partial(_packed, read=habits, buckets=buckets)),
+        packed_by(
+            subscriber_metrics.listing, partial(_packed, read=partial(_metrics, metrics=metrics), buckets=buckets)
+        ),
+    ]
+    both = packs[0].unionByName(packs[1])
+    return RowFiles(exchanged(both, buckets), partial(_joined, names=tuple(names), metrics=metrics))
+
+
+def metrics_in(names: Sequence[str], windows: Sequence[str]) -> dict[str, list[str]]:
+    """Of features called id_window: the metrics by window."""
+    found = {
+        window: [
+            name.removesuffix(f"_{window}") for name in names if name not in FEATURES and name.endswith(f"_{window}")
+        ]
+        for window in windows
+    }
+    return {window: metrics for window, metrics in found.items() if metrics}
+
+
+def last_day(month: date) -> date:
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def _read(listing: Iterator[pa.RecordBatch], *, habits: partial[pa.Table]) -> Iterator[pa.Table]:
+    return map(habits, parts_of(listing))
+
+
+def _packed(listing: Iterable[pa.RecordBatch], *, read: partial[pa.Table], buckets: int) -> Iterator[pa.RecordBatch]:
+    for file in parts_of(listing):
+        table = read(file)
+        key = mix(table["subscriber_id"].to_numpy().astype(np.uint64)).view(np.int64)
+        yield from packed([table.append_column("_key", pa.array(key))], key="_key", buckets=buckets)
+
+
+def _habits(file: FilePart, *, names: Sequence[str], active: bool) -> pa.Table:
+    table = read_part(file, [*KEY, "active", "gone", *names])
+    there = pc.and_(table["active"] if active else pc.invert(table["active"]), pc.invert(table["gone"]))
+    return table.select([*KEY, *names]).filter(there)
+
+
+def _metrics(file: FilePart, *, metrics: Windows) -> pa.Table:
+    """Of windows that end with the month: nothing of later days enters."""
+    wanted = list(dict.fromkeys(name for names in metrics.values() for name in names))
+    end = file.partition
+    assert end is not None  # the table is partitioned
+    rows = read_part(
+        file if end == last_day(end) else replace(file, part=NOWHERE), ["subscriber_id", "window", *wanted]
+    )
+    rows = rows.filter(pc.is_in(rows["window"], pa.array(list(metrics))))
+    values = {name: rows[name].cast(pa.float64(), safe=False) for name in wanted}
+    month = pa.repeat(pa.scalar(end.replace(day=1)), len(rows))
+    return pa.table({"subscriber_id": rows["subscriber_id"], "month": month, "window": rows["window"], **values})
+
+
+def _joined(batches: Iterator[pa.RecordBatch], *, names: Sequence[str], metrics: Windows) -> Iterator[pa.Table]:
+    found = unpacked(batches)
+    if found is None:
+        return
+    rows = pl.concat([pl.DataFrame(pl.from_arrow(found)), _nobody(names, metrics)], how="diagonal_relaxed")
+    features = rows.filter(pl.col("window").is_null()).select(*KEY, *(name for name in names if name in FEATURES))
+    for window, own in metrics.items():
+        of_window = rows.filter(pl.col("window") == window)
+        values = of_window.select(*KEY, **{f"{name}_{window}": pl.col(name) for name in own})
+        features = features.join(values, on=KEY, how="left")
+    yield features.select(*KEY, *names).to_arrow()
+
+
+def _nobody(names: Sequence[str], metrics: Windows) -> pl.DataFrame:
+    """No row, every column."""
+    values = [*(name for name in names if name in FEATURES), *(name for own in metrics.values() for name in own)]
+    key = {"subscriber_id": pl.Int64, "month": pl.Date, "window": pl.String}
+    return pl.DataFrame(schema={**key, **dict.fromkeys(values, pl.Float64)})
