@@ -1,7 +1,7 @@
 # Every target works on a bare checkout and offline once `make setup` ran.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-property check fix bench docs mlflow package lock clean
+.PHONY: help setup run test test-fast test-property check fix bench docs mlflow cluster cluster-stop demo-cluster package lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Spark finds the same Java that the set-up checked.
@@ -9,7 +9,7 @@ JAVA = export JAVA_HOME="$$(scripts/java_home.sh)";
 LINTED := visitgrain jobs pipelines conf tests bench scripts setup.py
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## .venv, locked packages, Java 17+, Delta's jars; once
 	@scripts/setup.sh
@@ -44,6 +44,16 @@ docs: setup ## regenerate table pages and data contracts under docs/generated
 mlflow: setup ## MLflow's pages on this machine, behind a login: docs/mlflow.md
 	@$(BIN)/visitgrain mlflow
 
+cluster: setup ## Spark's standalone master, two workers and history server on this machine: docs/cluster.md
+	@$(JAVA) $(BIN)/visitgrain cluster start
+
+cluster-stop: ## end them
+	@$(BIN)/visitgrain cluster stop
+
+demo-cluster: cluster ## what `make run` does, on that cluster
+	@./spark-submit.sh --master "$$($(BIN)/visitgrain cluster url)" --load-spark-defaults "$$($(BIN)/visitgrain cluster properties)" -- \
+	  --set spark.sql.shuffle.partitions=16 --set spark.databricks.delta.snapshotPartitions=2 demo
+
 package: setup ## build/visitgrain.zip, the artefact spark-submit.sh ships
 	@$(BIN)/python scripts/build_artefact.py
 
@@ -51,6 +61,6 @@ lock: setup ## rewrite constraints.txt from the current .venv
 	@{ head -n 1 constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 
-clean: ## remove what can be built again (not lake/, data/, .venv, jars/)
+clean: ## remove what can be built again (not lake/, data/, cluster/, .venv, jars/)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis spark-warehouse metastore_db derby.log
 	@find visitgrain jobs pipelines conf tests scripts bench -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@ import click
 import visitgrain.cli.explain_subscriber  # adds itself to `explain`
 import visitgrain.cli.metrics_explain  # adds itself to `metrics`
 from visitgrain.cli.churn import churn
+from visitgrain.cli.cluster import cluster
 from visitgrain.cli.config import config
 from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
@@ -59,7 +60,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(demo, docs, config, mlflow_server),
+    *(demo, docs, config, mlflow_server, cluster),
 )
 for command in COMMANDS:
     app.add_command(command)

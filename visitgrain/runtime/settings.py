@@ -106,7 +106,9 @@ def _unpack(folder: Traversable, target: Path) -> None:
 
 def _require_environment(conf: Path, environment: str) -> None:
     if not (conf / f"{environment}.yaml").is_file():
-        known = sorted(path.stem for path in conf.glob("*.yaml") if path.stem not in ("base", "simulation"))
+        known = sorted(
+            path.stem for path in conf.glob("*.yaml") if path.stem not in ("base", "simulation", "standalone")
+        )
         raise ConfigError(
             f"environment {environment!r}: no file {conf / environment}.yaml; there are "
             f"{', '.join(known) or 'none'}{suggestion(environment, known)}"
