@@ -26,6 +26,8 @@ PATIENCE_S = 90.0
 GRACE_S = 20.0
 POLL_S = 0.2
 LOG_LINES = 12
+# Nobody waits for a daemon; its number is on file from the moment it is one.
+DETACHED = 'pid=$1 log=$2; shift 2; "$@" >"$log" 2>&1 & echo $! >"$pid"'
 # Of the caller's environment: what may be a secret there is none of the executors' business.
 INHERITED = ("PATH", "HOME", "JAVA_HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
@@ -70,7 +72,7 @@ class Daemons:
                 os.kill(pid, signal.SIGTERM)
             for file, pid in running:
                 if not _until(partial(self._has_ended, file), GRACE_S):
-                    os.killpg(pid, signal.SIGKILL)
+                    os.killpg(os.getpgid(pid), signal.SIGKILL)
             for file in self._pid_files():
                 file.unlink()
         return [State(Daemon(file.stem, "", (), ()), pid) for file, pid in running]
@@ -106,18 +108,16 @@ class Daemons:
         """In a session of its own: it outlives the terminal, and its executors can be ended with it."""
         properties = str(self.layout.daemon_properties)
         command = [str(SPARK_HOME / "bin" / "spark-class"), daemon.main, "--properties-file", properties]
-        with self.log(daemon).open("wb") as log:
-            process = subprocess.Popen(
-                [*command, *daemon.arguments],
-                cwd=self.layout.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                umask=0o077,
-            )
-        self._pid_file(daemon.name).write_text(f"{process.pid}\n")
+        files = [str(self._pid_file(daemon.name)), str(self.log(daemon))]
+        subprocess.run(
+            ["/bin/sh", "-c", DETACHED, "sh", *files, *command, *daemon.arguments],
+            cwd=self.layout.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            umask=0o077,
+            check=True,
+        )
 
     def _environment(self) -> dict[str, str]:
         return {
