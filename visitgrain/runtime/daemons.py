@@ -22,7 +22,7 @@ from visitgrain.errors import InputMissing, JobFailed
 from visitgrain.runtime.standalone import Daemon, Layout
 
 SPARK_HOME = Path(pyspark.__file__).parent
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0  # a master gives workers that do not answer a minute before it leads
 GRACE_S = 20.0
 POLL_S = 0.2
 LOG_LINES = 12
@@ -53,11 +53,15 @@ class Daemons:
         """
         self.layout.prepare()
         with self._one_at_a_time():
-            for state in self.states():
-                if state.pid is None and (not names or state.daemon.name in names):
-                    self._launch(state.daemon)
-            for state in self.states():
-                if not names or state.daemon.name in names:
+            if not any(state.pid for state in self.states()):
+                self._forget()
+            wanted = [state for state in self.states() if not names or state.daemon.name in names]
+            # The master by itself: a worker that comes while it still recovers is forgotten when it is done.
+            for group in (wanted[:1], wanted[1:]):
+                for state in group:
+                    if state.pid is None:
+                        self._launch(state.daemon)
+                for state in group:
                     self._await(state.daemon)
         return self.states()
 
@@ -75,6 +79,7 @@ class Daemons:
                     os.killpg(os.getpgid(pid), signal.SIGKILL)
             for file in self._pid_files():
                 file.unlink()
+            self._forget()
         return [State(Daemon(file.stem, "", (), ()), pid) for file, pid in running]
 
     def states(self) -> list[State]:
@@ -131,7 +136,8 @@ class Daemons:
         }
 
     def _await(self, daemon: Daemon) -> None:
-        ready = self._has_registered if daemon.name.startswith("worker") else self._shows_pages
+        kind = daemon.name.partition("-")[0]
+        ready = {"master": self._leads, "worker": self._has_registered}.get(kind, self._shows_pages)
         file = self._pid_file(daemon.name)
         if _until(lambda: self._has_ended(file) or ready(daemon), PATIENCE_S) and not self._has_ended(file):
             return
@@ -148,10 +154,20 @@ class Daemons:
     def _shows_pages(self, daemon: Daemon) -> bool:
         return self.page(daemon, "/") is not None
 
+    def _leads(self, daemon: Daemon) -> bool:
+        said = self.page(daemon, "/json/")
+        return said is not None and json.loads(said)["status"] == "ALIVE"
+
     def _has_registered(self, daemon: Daemon) -> bool:
         said = self.page(self.layout.daemons[0], "/json/")
         workers = json.loads(said)["workers"] if said else []
         return any(worker["port"] == daemon.ports[0] and worker["state"] == "ALIVE" for worker in workers)
+
+    def _forget(self) -> None:
+        """What a master would recover. Without any daemon there is nothing to: it would wait for workers that are not,
+        and lose the new ones on the same ports."""
+        for file in (self.layout.folder / "recovery").glob("*"):
+            file.unlink()
 
     def _pid_file(self, name: str) -> Path:
         return self.layout.folder / f"{name}.pid"

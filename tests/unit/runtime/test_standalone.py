@@ -38,7 +38,7 @@ def spark_class(tmp_path, monkeypatch):
         launcher.write_text(script)
         launcher.chmod(0o700)
         monkeypatch.setattr(daemons, "SPARK_HOME", tmp_path / "spark")
-        for name in ("_shows_pages", "_has_registered"):
+        for name in ("_leads", "_shows_pages", "_has_registered"):
             monkeypatch.setattr(Daemons, name, lambda self, daemon: answers)
 
     return use
@@ -127,6 +127,19 @@ def test_start_brings_back_what_died_and_keeps_the_rest(layout, spark_class):
     cluster.stop()
     assert second["worker-1"] not in (None, first["worker-1"])
     assert {**second, "worker-1": 0} == {**first, "worker-1": 0}
+
+
+def test_what_a_master_recovers_is_for_the_workers_that_still_run(layout, spark_class):
+    spark_class(STAYS)
+    cluster = Daemons(layout)
+    master = cluster.start()[0].pid
+    kept = layout.folder / "recovery" / "worker_1"
+    kept.touch()
+    os.kill(master, 9)
+    cluster.start()
+    assert kept.exists()
+    cluster.stop()
+    assert not kept.exists()
 
 
 def test_stop_spares_a_process_that_has_got_the_number_of_a_daemon(layout, spark_class):
