@@ -1,0 +1,136 @@
+"""One standalone cluster as shipped, on free ports, and a day of events; every run gets a copy of that lake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.table_rows import to_frame
+from visitgrain.runtime.daemons import Daemons
+from visitgrain.runtime.ledger import Ledger
+from visitgrain.runtime.settings import default_conf
+from visitgrain.runtime.standalone import Layout
+from visitgrain.runtime.storage import Store
+from visitgrain.tables.inputs import EVENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+DAY = "2026-03-01"
+DEVICES = 40
+DAILY = ["run", "daily", "--date", DAY]
+SMALL = ["--set", "spark.sql.shuffle.partitions=2", "--set", "spark.databricks.delta.snapshotPartitions=1"]
+
+
+@pytest.fixture(scope="session")
+def events_lake(spark, tmp_path_factory) -> Path:
+    """Each device has two visits: events at 9:00 and 9:10, then one at 11:00."""
+    times = ("09:00:00", "09:10:00", "11:00:00")
+    rows = [f"e{n}-{at} | {n} | d{n} | {DAY} {at} | page_view" for n in range(DEVICES) for at in times]
+    text = "\n".join(["event_id | subscriber_id | device_id | event_time | event_type", *rows])
+    events = to_frame(spark, EVENTS, text, channel="app", source="test", load_id="test")
+    day = {"event_date": "to_date(event_time)", "received_time": "event_time"}
+    frame = events.selectExpr(*(f"{day.get(name, name)} AS {name}" for name in EVENTS.column_names))
+    root = tmp_path_factory.mktemp("events") / "lake"
+    from visitgrain.runtime.lake import Lake
+
+    Lake(spark, str(root), "Asia/Shanghai").append(EVENTS, frame, run_id="test")
+    return root
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    small = {"first_port": 0, "worker_memory_mb": 600, "daemon_memory_mb": 256}
+    shipped = Layout.of(default_conf()).settings
+    daemons = Daemons(Layout(shipped.model_copy(update=small), tmp_path_factory.mktemp("standalone") / "cluster"))
+    try:
+        daemons.start()
+        yield daemons
+    finally:
+        daemons.stop()
+
+
+@dataclass
+class Run:
+    """A submitted command: its process, lake and log."""
+
+    process: subprocess.Popen[bytes]
+    lake: Path
+    log: Path
+    began: float
+    seconds: float = 0.0
+
+    def wait(self) -> int:
+        code = self.process.wait(timeout=600)
+        self.seconds = time.monotonic() - self.began
+        return code
+
+    def has(self, table: str) -> bool:
+        return (self.lake / table / "_delta_log").exists()
+
+    def hashes(self) -> dict[tuple[str, str], str | None]:
+        """What each job wrote into each table."""
+        entries = Ledger(Store(str(self.lake))).entries()
+        return {(entry.job, entry.table_name): entry.content_hash for entry in entries}
+
+
+@pytest.fixture(scope="session")
+def submitted(events_lake, cluster, tmp_path_factory) -> Callable[..., Run]:
+    """Starts the daily pipeline on a copy of the lake; on `cluster` unless told another master."""
+
+    def start(master: str | None = None) -> Run:
+        folder = tmp_path_factory.mktemp("run")
+        lake = Path(shutil.copytree(events_lake, folder / "lake"))
+        to = ["--load-spark-defaults", str(cluster.layout.client_properties)] if master is None else []
+        options = ["--master", master or cluster.layout.master_url, *to, "--driver-memory", "600m"]
+        command = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *DAILY]
+        log = folder / "log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        return Run(process, lake, log, time.monotonic())
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def local_run(submitted) -> Run:
+    run = submitted("local[2]")
+    assert run.wait() == 0, run.log.read_text()
+    return run
+
+
+@pytest.fixture(scope="session")
+def cluster_run(submitted) -> Run:
+    run = submitted()
+    assert run.wait() == 0, run.log.read_text()
+    return run
+
+
+def answer(port: int, path: str, *, token: str | None = None, method: str = "GET") -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def seconds_until(condition: Callable[[], bool], patience: float) -> float:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < patience, f"not within {patience:g} s"
+        time.sleep(0.1)
+    return time.monotonic() - began

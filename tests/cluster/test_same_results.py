@@ -1,0 +1,56 @@
+"""What the cluster computes is what one process computes: undisturbed, a worker killed, the master killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from deltalake import DeltaTable
+
+from tests.cluster.conftest import DEVICES, seconds_until
+from tests.cluster.event_log import cost
+
+pytestmark = pytest.mark.faults
+
+
+def latest_log(cluster):
+    return max(cluster.layout.event_logs.iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+def test_two_workers_write_what_one_process_writes(local_run, cluster_run):
+    assert cluster_run.hashes() == local_run.hashes()
+    assert None not in cluster_run.hashes().values()
+    assert DeltaTable(cluster_run.lake / "visits").count() == 2 * DEVICES
+
+
+def test_a_worker_killed_amid_the_pipeline(cluster, cluster_run, submitted, local_run):
+    run = submitted()
+    seconds_until(lambda: run.has("device_visits"), 300)
+    victim = next(state for state in cluster.states() if state.daemon.name == "worker-1")
+    os.kill(victim.pid, signal.SIGKILL)
+    assert not run.has("visits"), "killed too late to prove anything"
+    assert run.wait() == 0, run.log.read_text()
+    assert cost(latest_log(cluster)).executors_lost >= 1
+    assert cluster.summary()["aliveworkers"] == 1
+    assert run.hashes() == local_run.hashes()
+    assert run.seconds <= 3 * cluster_run.seconds
+    assert {state.daemon.name for state in cluster.start() if state.pid} >= {"worker-1", "worker-2"}
+    assert cluster.summary()["aliveworkers"] == 2
+
+
+def test_the_master_killed_and_started_again(cluster, submitted, local_run):
+    """The running application ends well; a new one has its executors within two minutes."""
+    run = submitted()
+    seconds_until(lambda: run.has("device_visits"), 300)
+    master = cluster.states()[0].pid
+    os.kill(master, signal.SIGKILL)
+    assert not run.has("visits"), "killed too late to prove anything"
+    cluster.start("master")
+    assert cluster.states()[0].pid not in (None, master)
+    assert run.wait() == 0, run.log.read_text()
+    assert run.hashes() == local_run.hashes()
+    next_run = submitted()
+    seconds_until(lambda: cluster.summary()["coresused"] == 2, 120)
+    assert next_run.wait() == 0, next_run.log.read_text()
+    assert next_run.hashes() == local_run.hashes()
