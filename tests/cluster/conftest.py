@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-03-01"
 DEVICES = 40
 DAILY = ["run", "daily", "--date", DAY]
+PROBE = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+print("ANSWER", spark.range(10).count())
+"""
 SMALL = ["--set", "spark.sql.shuffle.partitions=2", "--set", "spark.databricks.delta.snapshotPartitions=1"]
 
 
@@ -84,11 +89,11 @@ class Run:
 def submitted(events_lake, cluster, tmp_path_factory) -> Callable[..., Run]:
     """Starts the daily pipeline on a copy of the lake; on `cluster` unless told another master."""
 
-    def start(master: str | None = None) -> Run:
+    def start(master: str | None = None, *more: str) -> Run:
         folder = tmp_path_factory.mktemp("run")
         lake = Path(shutil.copytree(events_lake, folder / "lake"))
         to = ["--load-spark-defaults", str(cluster.layout.client_properties)] if master is None else []
-        options = ["--master", master or cluster.layout.master_url, *to, "--driver-memory", "600m"]
+        options = ["--master", master or cluster.layout.master_url, *to, "--driver-memory", "600m", *more]
         command = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *DAILY]
         log = folder / "log"
         with log.open("wb") as file:
@@ -134,3 +139,24 @@ def seconds_until(condition: Callable[[], bool], patience: float) -> float:
         assert time.monotonic() - began < patience, f"not within {patience:g} s"
         time.sleep(0.1)
     return time.monotonic() - began
+
+
+def first_answer(cluster, folder: Path, properties: str, expected: tuple[str, ...]) -> str | None:
+    """Which of `expected` a small application with these properties logs first."""
+    file, code, log = folder / "client.properties", folder / "probe.py", folder / "log"
+    file.write_text(properties)
+    code.write_text(PROBE)
+    submit = [
+        str(ROOT / ".venv/bin/spark-submit"),
+        "--master",
+        cluster.layout.master_url,
+        "--properties-file",
+        str(file),
+    ]
+    with log.open("wb") as output, subprocess.Popen([*submit, str(code)], stdout=output, stderr=output) as process:
+        seconds_until(lambda: process.poll() is not None or any(text in log.read_text() for text in expected), 180)
+        found = [text for text in expected if text in log.read_text()]
+        if found != ["ANSWER 10"]:
+            process.terminate()
+        process.wait(timeout=60)
+    return found[0] if found else None

@@ -21,11 +21,12 @@ class Cost:
     run_s: float
     shuffle_bytes: int  # written
     tasks: int
+    executors: int  # that ran a task
     executors_lost: int
 
 
 def cost(log: Path) -> Cost:
-    starts, ends = [], []
+    starts, ends, executors = [], [], set()
     cpu = run = shuffled = lost = 0
     for event in events(log):
         kind = event["Event"]
@@ -35,11 +36,12 @@ def cost(log: Path) -> Cost:
             lost += 1
         elif kind == "SparkListenerTaskEnd" and event.get("Task Metrics"):
             ends.append(event["Task Info"]["Finish Time"])
+            executors.add(event["Task Info"]["Executor ID"])
             metrics = event["Task Metrics"]
             cpu += metrics["Executor CPU Time"]
             run += metrics["Executor Run Time"]
             shuffled += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
-    return Cost((max(ends) - starts[0]) / 1e3, cpu / 1e9, run / 1e3, shuffled, len(ends), lost)
+    return Cost((max(ends) - starts[0]) / 1e3, cpu / 1e9, run / 1e3, shuffled, len(ends), len(executors), lost)
 
 
 def events(log: Path) -> Iterator[dict[str, Any]]:

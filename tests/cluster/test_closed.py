@@ -5,22 +5,16 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import ROOT, answer, seconds_until
+from tests.cluster.conftest import answer, first_answer, seconds_until
 from visitgrain.runtime.standalone import Layout
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")]
 LISTENS = "0A"
-PROBE = """
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-print("ANSWER", spark.range(10).count())
-"""
 
 
 def listening(*pids: int) -> set[tuple[str, int]]:
@@ -95,27 +89,6 @@ def test_a_client_without_the_secret_is_turned_away(cluster, tmp_path, secret, s
         found = first_answer(cluster, tmp_path, properties, ("ANSWER 10", said))
         assert found == expected
     assert cluster.summary()["activeapps"] == []
-
-
-def first_answer(cluster, folder: Path, properties: str, expected: tuple[str, ...]) -> str | None:
-    """Which of `expected` a small application with these properties logs first."""
-    file, code, log = folder / "client.properties", folder / "probe.py", folder / "log"
-    file.write_text(properties)
-    code.write_text(PROBE)
-    submit = [
-        str(ROOT / ".venv/bin/spark-submit"),
-        "--master",
-        cluster.layout.master_url,
-        "--properties-file",
-        str(file),
-    ]
-    with log.open("wb") as output, subprocess.Popen([*submit, str(code)], stdout=output, stderr=output) as process:
-        seconds_until(lambda: process.poll() is not None or any(text in log.read_text() for text in expected), 180)
-        found = [text for text in expected if text in log.read_text()]
-        if found != ["ANSWER 10"]:
-            process.terminate()
-        process.wait(timeout=60)
-    return found[0] if found else None
 
 
 def test_nobody_ends_an_application_or_a_worker_from_a_page(cluster, submitted):
