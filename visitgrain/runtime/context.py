@@ -60,6 +60,15 @@ class Context:
         return Lake(self.spark, self.settings.lake, self.settings.zone, lock_wait_s=self.settings.lock_wait_s)
 
     @cached_property
+    def lake_without_spark(self) -> Lake:
+        """For work on files, logs and records: starts no JVM."""
+        from visitgrain.runtime.lake import Lake
+
+        settings = self.settings
+        codec = settings.spark_options.get("spark.sql.parquet.compression.codec", "snappy")
+        return Lake(None, settings.lake, settings.zone, lock_wait_s=settings.lock_wait_s, codec=codec)
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(Store(self.settings.lake))
 

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import cache
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from visitgrain.errors import GateRefused
 from visitgrain.tables import Table
 
 ROWS, OUTCOME, KEPT = "_rows", "_outcome", "kept"
 PART = "_part"  # of the table that a row belongs to: its files are kept apart from those of other parts
+_SIMPLE: dict[str, DataType] = {
+    type_.simpleString(): type_
+    for type_ in (StringType(), LongType(), IntegerType(), DoubleType(), BooleanType(), DateType(), TimestampType())
+}
 _RESERVED = {ROWS: ("int", "bigint"), OUTCOME: ("string",)}
 # Casts that never lose a value; anything else is the transform's business.
 _LOSSLESS = {
@@ -27,12 +45,40 @@ _LOSSLESS = {
 
 @cache
 def declared_schema(table: Table) -> StructType:
-    """The declaration as a Spark schema (needs a running session), with each column's meaning as its comment."""
-    parsed = StructType.fromDDL(table.ddl)
-    assert isinstance(parsed, StructType)
-    comments = [{"comment": column.description} for column in table.columns]
-    fields = zip(parsed.fields, comments, strict=True)
-    return StructType([StructField(field.name, field.dataType, field.nullable, comment) for field, comment in fields])
+    """The declaration as a Spark schema, with each column's meaning as its comment."""
+    fields = [StructField(c.name, _type(c.type), c.nullable, {"comment": c.description}) for c in table.columns]
+    return StructType(fields)
+
+
+def _type(name: str) -> DataType:
+    """Spark parses types, too, but in the JVM, which reports and maintenance do without."""
+    kind, _, rest = name.partition("<")
+    inner = _parts(rest[:-1])
+    if kind == "array":
+        return ArrayType(_type(inner[0]))
+    if kind == "map":
+        return MapType(_type(inner[0]), _type(inner[1]))
+    if kind == "struct":
+        pairs = [part.split(":", 1) for part in inner]
+        return StructType([StructField(field.strip(), _type(type_)) for field, type_ in pairs])
+    return _SIMPLE[name]
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the commas of `text`, those within <> left alone."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"<": 1, ">": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def stored_schema(schema_json: str) -> StructType:
+    """The schema of a table as its log holds it."""
+    return StructType.fromJson(json.loads(schema_json))
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,13 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
 
 from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema
+from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema, stored_schema
 from visitgrain.runtime.file_writer import FileWriter, Report, written_by
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
@@ -48,11 +46,14 @@ class Written:
 class Lake:
     """Every table at `<root>/<name>`, in Delta's compatibility profile (reader protocol 1).
 
+    Without Spark (None) its files, its log and records can be looked at and written, compressed by `codec`.
     Raises ConfigError when the lake was made for another zone: its local days would mean something else.
     """
 
-    def __init__(self, spark: SparkSession, root: str, zone: str, *, lock_wait_s: float = 60.0) -> None:
-        self.spark = spark
+    def __init__(
+        self, spark: SparkSession | None, root: str, zone: str, *, lock_wait_s: float = 60.0, codec: str = "snappy"
+    ) -> None:
+        self._spark, self._codec = spark, codec
         self.store = Store(root)
         self.zone = zone
         self._rewritten: dict[Rewrite, Tie] = {}
@@ -64,6 +65,11 @@ class Lake:
                 f"{self.store.path(DESCRIPTION)}: the days of this lake are {known['zone']} days, the setting zone is "
                 f"{zone!r}; set zone: {known['zone']} (or --set zone={known['zone']}), or use another lake"
             )
+
+    @property
+    def spark(self) -> SparkSession:
+        assert self._spark is not None, "this lake was opened without Spark"
+        return self._spark
 
     def has(self, table: Table) -> bool:
         return delta_log.newest_version(self.store, table) != delta_log.NO_VERSION
@@ -88,8 +94,8 @@ class Lake:
             return self.empty(table)
         # The log names the files: asking Spark's Delta for them costs a second per new version of a table.
         paths = [f"{self.path(table)}/{file.path}" for file in found.files]
-        stored = self.spark.read.schema(_schema(found)).option("basePath", self.path(table)).parquet(*paths)
-        return conformed(stored, table, edge="stored")
+        reader = self.spark.read.schema(stored_schema(found.schema_json)).option("basePath", self.path(table))
+        return conformed(reader.parquet(*paths), table, edge="stored")
 
     def empty(self, table: Table) -> DataFrame:
         return self.spark.createDataFrame([], declared_schema(table))
@@ -110,7 +116,7 @@ class Lake:
         found = self._snapshot(table, window, optional=optional, part=part)
         if found is None or not found.files:
             return listed(self.spark, self.path(table), ())
-        check_columns(_schema(found), table, edge="stored")
+        check_columns(stored_schema(found.schema_json), table, edge="stored")
         share = len(columns or table.columns) / len(table.columns)
         return listed(self.spark, self.path(table), found.files, share=share)
 
@@ -148,7 +154,7 @@ class Lake:
         `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null
         where none may be, for rows outside of the replaced partitions, and when the columns are not the declared ones.
         """
-        writer = self._writer(table, rows.function if isinstance(rows, ArrowRows) else None, part)
+        writer = self.writer(table, rows.function if isinstance(rows, ArrowRows) else None, part)
         if isinstance(rows, DataFrame):
             rows = conformed(rows, table, edge="written")
             # One or a few files per partition instead of one per task; AQE splits the large ones.
@@ -163,7 +169,7 @@ class Lake:
         if local and shared:
             function = partial(rows_that_stay, columns=table.column_names, touched=local)
             kept = listed(self.spark, self.path(table), shared)
-            work.append(partial(written_by, kept.listing, self._writer(table, function, part)))
+            work.append(partial(written_by, kept.listing, self.writer(table, function, part)))
         found, *again = side_by_side(work)
         report = Report.total([Report(marked=marked), found])
         for rest in (*again, Report(outcomes=Counter({KEPT: sum(file.rows for file in left)}))):
@@ -212,7 +218,7 @@ class Lake:
         """Add `rows`. A few records, by column name, are written here without a Spark job."""
         if isinstance(rows, DataFrame):
             return self.commit(self.stage(table, rows, replaces=None), run_id=run_id)
-        writer = self._writer(table)
+        writer = self.writer(table)
         batches = pa.Table.from_pylist(list(rows), schema=writer.schema).to_batches()
         staged = Staged(table, writer.write(iter(batches)), None, self.version(table))
         return self.commit(self._checked(staged, ()), run_id=run_id)
@@ -230,8 +236,9 @@ class Lake:
         """Be the only writer of `tables`. Raises Locked when another process keeps them longer than lock_wait_s."""
         return self._locks.hold([table.name for table in tables])
 
-    def _writer(self, table: Table, function: Function | None = None, part: str | None = None) -> FileWriter:
-        codec = str(self.spark.conf.get("spark.sql.parquet.compression.codec"))
+    def writer(self, table: Table, function: Function | None = None, part: str | None = None) -> FileWriter:
+        """What writes rows into files of `table`, unseen until they are committed."""
+        codec = str(self._spark.conf.get("spark.sql.parquet.compression.codec")) if self._spark else self._codec
         return writer_of(table, self.path(table), codec, function, part)
 
     def _checked(self, staged: Staged, outcomes: Sequence[str]) -> Staged:
@@ -289,7 +296,3 @@ class Lake:
         schema = declared_schema(table).json()
         delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
         return 0
-
-
-def _schema(found: delta_log.Snapshot) -> StructType:
-    return StructType.fromJson(json.loads(found.schema_json))
