@@ -16,6 +16,7 @@ from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
 from visitgrain.cli.explain import explain
+from visitgrain.cli.maintain import maintain
 from visitgrain.cli.metrics import metrics
 from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
@@ -60,7 +61,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(demo, docs, config, mlflow_server, cluster),
+    *(demo, docs, config, mlflow_server, cluster, maintain),
 )
 for command in COMMANDS:
     app.add_command(command)

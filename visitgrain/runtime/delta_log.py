@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from deltalake import DeltaTable
@@ -35,6 +35,20 @@ WRITER_VERSION = 2  # the lowest that keeps NOT NULL
 def newest_version(store: Store, table: Table) -> int:
     """NO_VERSION when the table does not exist."""
     return _newest(store.sizes(f"{table.name}/_delta_log"))
+
+
+@dataclass(frozen=True)
+class Commits:
+    """What a log holds: when each commit file was written, by version; and the versions of its checkpoints."""
+
+    written: dict[int, datetime]
+    checkpoints: frozenset[int]
+
+
+def commits(store: Store, table: Table) -> Commits:
+    found = store.listing(f"{table.name}/_delta_log")
+    written = {int(m[1]): time_ for name, (_, time_) in found.items() if (m := _COMMIT.fullmatch(name))}
+    return Commits(written, frozenset(int(m[1]) for m in map(_CHECKPOINT.fullmatch, found) if m))
 
 
 def verified_version(store: Store, table: Table) -> int:
@@ -163,10 +177,11 @@ def commit(
     added: Sequence[dict[str, Any]],
     removed: Sequence[DataFile],
     run_id: str,
+    data_change: bool = True,
 ) -> int:
     """Make `added` (add actions of the protocol) replace `removed` of version `upon`, in one transaction.
 
-    Returns the new version.
+    Returns the new version. Without `data_change` the rows stay what they were, in other files.
 
     Raises Locked when somebody else committed meanwhile: the table's lock is held, so it was not visitgrain.
     """
@@ -175,11 +190,11 @@ def commit(
         raise Locked(f"table {table.name}: another program committed version {log.version()}; stop it, run again")
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
-        AddAction(a["path"], a["size"], a["partitionValues"], a["modificationTime"], a["dataChange"], a["stats"])
+        AddAction(a["path"], a["size"], a["partitionValues"], a["modificationTime"], data_change, a["stats"])
         for a in added
     ]
     actions += [
-        RemoveAction(f.path, True, now, f.bytes, {table.partition: str(f.partition)} if table.partition else {})
+        RemoveAction(f.path, data_change, now, f.bytes, {table.partition: str(f.partition)} if table.partition else {})
         for f in removed
     ]
     try:
@@ -249,15 +264,16 @@ def _newest(sizes: dict[str, int]) -> int:
     return max(numbers, default=NO_VERSION)
 
 
-def _actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | None:
+def actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | None:
+    """Of one commit; None when its file is gone (log clean-up)."""
     text = store.read_text(f"{table.name}/_delta_log/{version:020}.json")
     return None if text is None else [json.loads(line) for line in text.splitlines() if line]
 
 
 def _rows_added(store: Store, table: Table, version: int) -> int | None:
     """Rows in the files that a version adds; None when the commit is gone (log clean-up) or carries no statistics."""
-    actions = _actions(store, table, version)
-    if actions is None:
+    found = actions(store, table, version)
+    if found is None:
         return None
-    rows = [json.loads(a["add"].get("stats") or "{}").get("numRecords") for a in actions if "add" in a]
+    rows = [json.loads(a["add"].get("stats") or "{}").get("numRecords") for a in found if "add" in a]
     return None if None in rows else sum(rows)

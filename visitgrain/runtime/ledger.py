@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import visitgrain
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.storage import Store
+from visitgrain.tables import Table
 from visitgrain.tables.runs import RUN_LEDGER
 
 if TYPE_CHECKING:
@@ -54,17 +55,11 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._of_this_run: list[Entry] = []
+        self.recorded: list[Entry] = []  # by this process
 
     def entries(self) -> list[Entry]:
         """All rows, oldest first; none when nothing ran yet."""
-        version = delta_log.verified_version(self._store, RUN_LEDGER)
-        if version == delta_log.NO_VERSION:
-            return []
-        names = [column.name for column in fields(Entry)]
-        # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
-        files = delta_log.snapshot(self._store, RUN_LEDGER, version).files
-        tables = [self._store.read_parquet(f"{RUN_LEDGER.name}/{file.path}", names) for file in files]
-        rows = [row for table in tables for row in table.to_pylist(maps_as_pydicts="strict")]
+        rows = records(self._store, RUN_LEDGER)
         return sorted((Entry(**row) for row in rows), key=lambda entry: entry.started_at)
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
@@ -78,6 +73,15 @@ class Ledger:
         """Append `entries` in one commit."""
         if entries:
             lake.append(RUN_LEDGER, [vars(entry) for entry in entries], run_id=entries[0].run_id)
+            self.recorded += entries
+
+
+def records(store: Store, table: Table) -> list[dict[str, Any]]:
+    """The rows of a small table without Spark; none when it does not exist. Raises GateRefused on damage."""
+    names = [column.name for column in table.columns]
+    # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
+    found = [store.read_parquet(f"{table.name}/{file.path}", names) for file in delta_log.files(store, table)]
+    return [row for rows in found for row in rows.to_pylist(maps_as_pydicts="strict")]
 
 
 @cache

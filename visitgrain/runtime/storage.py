@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ class Store:
         """Name -> bytes of the files in `folder`; empty when it does not exist."""
         found = self._files.get_file_info(FileSelector(f"{self._base}/{folder}", allow_not_found=True))
         return {info.base_name: info.size for info in found if info.type == FileType.File}
+
+    def listing(self, folder: str) -> dict[str, tuple[int, datetime]]:
+        """Bytes and time of the last change of all files below `folder`, by their path from there on."""
+        base = f"{self._base}/{folder}"
+        found = self._files.get_file_info(FileSelector(base, allow_not_found=True, recursive=True))
+        return {info.path[len(base) + 1 :]: (info.size, info.mtime) for info in found if info.type == FileType.File}
 
     def exists(self, name: str) -> bool:
         return bool(self._files.get_file_info(f"{self._base}/{name}").type != FileType.NotFound)
@@ -79,6 +86,10 @@ class Store:
     def remove_file(self, name: str) -> None:
         if self.exists(name):
             self._files.delete_file(f"{self._base}/{name}")
+
+    def move_file(self, name: str, to: str) -> None:
+        self._files.create_dir(f"{self._base}/{to}".rpartition("/")[0], recursive=True)
+        self._files.move(f"{self._base}/{name}", f"{self._base}/{to}")
 
     def remove_folder(self, name: str) -> None:
         if self.exists(name):

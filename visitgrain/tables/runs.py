@@ -135,3 +135,28 @@ UNSTITCHED = Table(
     key=("device_id", "login_time"),
     partition="login_date",
 )
+
+TABLE_REPORTS = Table(
+    name="table_reports",
+    kind=Kind.RUNTIME,
+    grain="one row per table and `maintain` run",
+    description="How each table lay on disk, before maintenance, and what maintenance did to it.",
+    columns=(
+        key("run_id", "string", "run of `maintain`"),
+        key("table_name", "string", "table"),
+        key("reported_at", "timestamp", "when"),
+        key("version", "bigint", "newest Delta version"),
+        key("versions", "bigint", "versions that the log holds one by one"),
+        key("written_at", "timestamp", "when a version last changed rows, or the first that the log still holds"),
+        key("rows", "bigint", "rows of the newest version"),
+        key("files", "bigint", "data files of it"),
+        key("small_files", "bigint", "those smaller than small_file_mb"),
+        key("bytes", "bigint", "their size", unit="bytes"),
+        key("partitions", "bigint", "values of the partition column; 1 where there is none"),
+        key("skew", "double", "bytes of the largest partition over those of the middle one"),
+        key("fewer_files", "bigint", "files less, after small ones were brought together"),
+        key("removed_files", "bigint", "files that nobody needed any more"),
+        key("removed_bytes", "bigint", "their size", unit="bytes"),
+    ),
+    key=("run_id", "table_name"),
+)
