@@ -45,6 +45,12 @@ class Locked(VisitgrainError):
     exit_code = 7
 
 
+class ServiceLevelBroken(VisitgrainError):
+    """A table is not complete when it was promised to be."""
+
+    exit_code = 8
+
+
 def suggestion(name: str, allowed: list[str]) -> str:
     """'; did you mean 'x'?' for the closest allowed name, else ''."""
     from difflib import get_close_matches

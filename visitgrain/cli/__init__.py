@@ -15,7 +15,7 @@ UNEXPECTED = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 ok, 2 usage, 3 configuration, 4 input, 5 gate, 6 job, 7 locked, 130 interrupted."""
+    """Run one command and exit: 0 ok, 2 usage, 3 conf, 4 input, 5 gate, 6 job, 7 locked, 8 late, 130 interrupted."""
     from visitgrain.cli.app import app
 
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,10 @@ from visitgrain.cli.maintain import maintain
 from visitgrain.cli.metrics import metrics
 from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
+from visitgrain.cli.restore import restore
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
+from visitgrain.cli.telemetry import export, lineage, telemetry
 from visitgrain.cli.tracking_server import mlflow_server
 from visitgrain.cli.unstitch import unstitch
 from visitgrain.runtime.context import Context
@@ -55,13 +58,15 @@ def app(
     context = Context(resolved.settings, resolved.conf, debug=debug)
     configure_logs(run_id=context.run_id, form=log_format, debug=debug)
     click_context.obj = context
+    click_context.call_on_close(partial(export, context))
     click_context.meta["origins"] = resolved.origins
 
 
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(demo, docs, config, mlflow_server, cluster, maintain),
+    *(demo, docs, config, mlflow_server, cluster),
+    *(maintain, restore, telemetry, lineage),
 )
 for command in COMMANDS:
     app.add_command(command)

@@ -31,7 +31,7 @@ def maintain(context: Context, names: tuple[str, ...], dry_run: bool) -> None:
     from visitgrain.runtime.maintenance import maintain as maintained
 
     policy = load_maintenance(context.conf)
-    tables = [_table(name) for name in names] or list(TABLES.values())
+    tables = [table_of(name) for name in names] or list(TABLES.values())
     found = list(
         maintained(
             context.lake_without_spark, tables, policy, run_id=context.run_id, dry_run=dry_run, now=datetime.now(UTC)
@@ -70,10 +70,10 @@ def _row(report: Report) -> tuple[object, ...]:
     )
 
 
-def _table(name: str) -> Table:
+def table_of(name: str) -> Table:
     if name not in TABLES:
         raise UsageError(
-            f"--table {name}: no such table{suggestion(name, list(TABLES))}; there are {', '.join(TABLES)}"
+            f"table {name!r}: there is no such table{suggestion(name, list(TABLES))}; there are {', '.join(TABLES)}"
         )
     return TABLES[name]
 

@@ -58,7 +58,7 @@ class Lake:
         self.zone = zone
         self._rewritten: dict[Rewrite, Tie] = {}
         self._snapshots: dict[str, delta_log.Snapshot] = {}
-        self._locks = TableLocks(lock_folder(self.store), wait_s=lock_wait_s)
+        self.locks = TableLocks(lock_folder(self.store), wait_s=lock_wait_s)
         known = self.store.read_json(DESCRIPTION)
         if known is not None and known["zone"] != zone:
             raise ConfigError(
@@ -234,7 +234,7 @@ class Lake:
 
     def lock(self, *tables: Table) -> AbstractContextManager[None]:
         """Be the only writer of `tables`. Raises Locked when another process keeps them longer than lock_wait_s."""
-        return self._locks.hold([table.name for table in tables])
+        return self.locks.hold([table.name for table in tables])
 
     def writer(self, table: Table, function: Function | None = None, part: str | None = None) -> FileWriter:
         """What writes rows into files of `table`, unseen until they are committed."""

@@ -34,6 +34,7 @@ class TableLocks:
         self._folder = folder
         self._wait_s = wait_s
         self._held: set[str] = set()
+        self.waited_s = 0.0  # for others, so far
 
     @contextmanager
     def hold(self, names: list[str]) -> Iterator[None]:
@@ -49,17 +50,20 @@ class TableLocks:
             yield
 
     def _take(self, name: str, file: IO[str]) -> None:
-        deadline = time.monotonic() + self._wait_s
+        begin = time.monotonic()
+        deadline = begin + self._wait_s
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
+                    self.waited_s += time.monotonic() - begin
                     raise Locked(self._message(name)) from None
                 time.sleep(POLL_SECONDS)
             else:
                 file.seek(0)
                 file.truncate()  # what a dead owner left
+                self.waited_s += time.monotonic() - begin
                 json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
                 file.flush()
                 return

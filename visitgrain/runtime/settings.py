@@ -39,6 +39,8 @@ class Settings(Strict):
     )
     lock_wait_s: float = Field(ge=0, description="seconds to wait for a table that another run writes")
     mlflow_uri: str = Field(description="where models are tracked")
+    telemetry_file: str | None = Field(description="figures of runs and tables, for Prometheus", default=None)
+    lineage_file: str | None = Field(description="OpenLineage events of runs, one per line", default=None)
 
     @property
     def spark_options(self) -> dict[str, str]:
