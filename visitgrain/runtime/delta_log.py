@@ -55,11 +55,9 @@ def verified_version(store: Store, table: Table) -> int:
     """The newest version, after comparing the log with the last receipt. Raises GateRefused when they disagree."""
     sizes = store.sizes(f"{table.name}/_delta_log")
     newest = _newest(sizes)
-    checkpoint = max((int(m[1]) for m in map(_CHECKPOINT.fullmatch, sizes) if m), default=NO_VERSION)
-    damaged = [n for n, size in sizes.items() if size == 0 and (m := _COMMIT.fullmatch(n)) and int(m[1]) > checkpoint]
-    if damaged:
+    if damaged := empty_commits(sizes, newest):
         raise GateRefused(
-            f"table {table.name}: empty commit file {', '.join(sorted(damaged))} in "
+            f"table {table.name}: empty commit file {', '.join(f'{version:020}.json' for version in damaged)} in "
             f"{store.path(table.name, '_delta_log')}; rows are missing. {_repair(store, table)}"
         )
     receipt = store.read_json(_receipt(table))
@@ -77,6 +75,14 @@ def verified_version(store: Store, table: Table) -> int:
             f"{receipt['rows']}. {_repair(store, table)}"
         )
     return newest
+
+
+def empty_commits(sizes: Mapping[str, int], until: int) -> list[int]:
+    """Commits of a log (its files by size) that hold nothing, of those that the version `until` is read from."""
+    checkpoints = (int(m[1]) for m in map(_CHECKPOINT.fullmatch, sizes) if m)
+    checkpoint = max((version for version in checkpoints if version <= until), default=NO_VERSION)
+    empty = [int(m[1]) for name, size in sizes.items() if size == 0 and (m := _COMMIT.fullmatch(name))]
+    return sorted(version for version in empty if checkpoint < version <= until)
 
 
 def acknowledge(store: Store, table: Table, *, version: int, added: Sequence[Mapping[str, Any]], run_id: str) -> None:
@@ -254,8 +260,8 @@ def _receipt(table: Table) -> str:
 
 def _repair(store: Store, table: Table) -> str:
     return (
-        f"Restore {store.path(table.name)} from a backup, or delete it and {store.path(_receipt(table))}, "
-        "then run its job again"
+        f"`visitgrain restore {table.name} --to VERSION` (docs/runbook.md), or delete {store.path(table.name)} and "
+        f"{store.path(_receipt(table))}, then run its job again"
     )
 
 
@@ -267,7 +273,13 @@ def _newest(sizes: dict[str, int]) -> int:
 def actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | None:
     """Of one commit; None when its file is gone (log clean-up)."""
     text = store.read_text(f"{table.name}/_delta_log/{version:020}.json")
-    return None if text is None else [json.loads(line) for line in text.splitlines() if line]
+    try:
+        return None if text is None else [json.loads(line) for line in text.splitlines() if line]
+    except ValueError as error:
+        name = f"{version:020}.json"
+        raise GateRefused(
+            f"table {table.name}: commit file {name} is damaged: {error}. {_repair(store, table)}"
+        ) from None
 
 
 def _rows_added(store: Store, table: Table, version: int) -> int | None:

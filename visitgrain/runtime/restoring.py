@@ -13,6 +13,8 @@ from visitgrain.runtime import delta_log
 from visitgrain.runtime.lake import Lake
 from visitgrain.tables import Table
 
+_FIX = "Take another version, or rebuild the table: docs/runbook.md"
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -34,11 +36,12 @@ def restore(lake: Lake, table: Table, to: int, *, run_id: str) -> Restored:
         if not 0 <= to <= newest:
             raise UsageError(f"table {table.name}: no version {to}; there are 0 to {newest}")
         files = _files(lake, table, to)
-        if set_aside := None if _is_whole(lake, table) else _set_aside(lake, table, to):
-            version = to
-        else:
+        if _is_whole(lake, table):
+            set_aside = None
             DeltaTable(lake.path(table)).restore(to)
-            version = lake.version(table)
+        else:
+            set_aside = _set_aside(lake, table, to)
+        version = lake.version(table)
         added = [a["add"] for a in delta_log.actions(lake.store, table, version) or [] if "add" in a]
         delta_log.acknowledge(lake.store, table, version=version, added=added, run_id=run_id)
     return Restored(version, sum(file.rows for file in files), set_aside)
@@ -46,18 +49,18 @@ def restore(lake: Lake, table: Table, to: int, *, run_id: str) -> Restored:
 
 def _files(lake: Lake, table: Table, version: int) -> tuple[delta_log.DataFile, ...]:
     """Of the version, all of them as large as they were written."""
+    if empty := delta_log.empty_commits(lake.store.sizes(f"{table.name}/_delta_log"), version):
+        raise GateRefused(
+            f"table {table.name}: version {version} is read from version {empty[0]}, which is empty. {_FIX}"
+        )
     try:
         files = delta_log.snapshot(lake.store, table, version).files
     except DeltaError as error:
-        raise GateRefused(
-            f"table {table.name}: version {version} cannot be read: {error}. Take an earlier one, or rebuild the table "
-            "(docs/runbook.md)"
-        ) from error
+        raise GateRefused(f"table {table.name}: version {version} cannot be read: {error}. {_FIX}") from error
     if missing := [file.path for file in files if not delta_log.is_intact(lake.store, table, file)]:
+        more = f", and {len(missing) - 1} more files" if len(missing) > 1 else ""
         raise GateRefused(
-            f"table {table.name}: version {version} needs {missing[0]}, which is gone or damaged"
-            f"{f', and {len(missing) - 1} more files' if len(missing) > 1 else ''}. Take another version, or rebuild the "
-            "table (docs/runbook.md)"
+            f"table {table.name}: version {version} needs {missing[0]}{more}, which is gone or damaged. {_FIX}"
         )
     return files
 
@@ -70,11 +73,13 @@ def _is_whole(lake: Lake, table: Table) -> bool:
     return True
 
 
-def _set_aside(lake: Lake, table: Table, to: int) -> str:
-    """Move what the log holds of versions after `to` to another folder; nothing is deleted."""
+def _set_aside(lake: Lake, table: Table, to: int) -> str | None:
+    """Move what the log holds of versions after `to` to another folder, which it returns; nothing is deleted."""
+    moved = False
     log, folder = f"{table.name}/_delta_log", f"_damaged/{table.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for name in lake.store.sizes(log):
         number = name.partition(".")[0].lstrip(".")
         if (number.isdigit() and int(number) > to) or name == "_last_checkpoint":  # it is only a hint where to begin
             lake.store.move_file(f"{log}/{name}", f"{folder}/{name}")
-    return folder
+            moved = True
+    return folder if moved else None
