@@ -23,6 +23,7 @@ from visitgrain.cli import main
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.context import Context
+from visitgrain.runtime.contract import declared_schema
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.settings import default_conf
 from visitgrain.tables import TABLES
@@ -61,7 +62,6 @@ class Place:
                     main([*self.options, *arguments])
                 assert int(left.value.code or 0) == code, line
             else:
-                arguments = [str(self.folder) if argument == "/tmp" else argument for argument in arguments]
                 subprocess.run([name, *arguments], cwd=self.folder, check=True, capture_output=True)
 
 
@@ -70,9 +70,26 @@ def place(spark, small_world, tmp_path, monkeypatch) -> Place:
     shutil.copytree(small_world.lake.store.root, tmp_path / "lake")
     shutil.copytree(default_conf(), tmp_path / "conf")
     monkeypatch.setattr(Context, "spark", spark)
+    _one_version_per_month(Lake(None, str(tmp_path / "lake"), "Asia/Shanghai"))
     monkeypatch.chdir(tmp_path)
     settings = {"lake": tmp_path / "lake", "lock_wait_s": 0, "pseudonym_secret_file": tmp_path / "key"}
     return Place(tmp_path, ["--conf", str(tmp_path / "conf"), *_set(settings)])
+
+
+def _one_version_per_month(lake: Lake) -> None:
+    """The page names versions: 1 of time_preferences is February, 2 is both months."""
+    store, table = lake.store, TIME_PREFERENCES
+    known = [action for v in range(lake.version(table) + 1) for action in delta_log.actions(store, table, v) or []]
+    files = {action["add"]["path"]: action["add"] for action in known if "add" in action}
+    now = sorted(lake.data_files(table), key=lambda file: str(file.partition))
+    store.remove_folder(f"{table.name}/_delta_log")
+    schema = declared_schema(table).json()
+    delta_log.create(store, table, schema_json=schema, partition=table.partition, run_id="test")
+    for version, file in enumerate(now, start=1):
+        added = [files[file.path]]
+        delta_log.commit(store, table, upon=version - 1, added=added, removed=(), run_id="test")
+        delta_log.acknowledge(store, table, version=version, added=added, run_id="test")
+    assert len(now) == 2
 
 
 def _set(settings: dict) -> list[str]:

@@ -20,7 +20,7 @@ def refuse(*arguments, **more):
     raise AssertionError(f"a process was started: {arguments}")
 subprocess.Popen.__init__ = refuse
 from visitgrain.cli import main
-for command in ("jobs", "plan monthly --month 2026-03", "status", "config show"):
+for command in ("jobs", "plan monthly --month 2026-03", "status", "config show", "telemetry"):
     try:
         main(["--lake", sys.argv[1], *command.split()])
     except SystemExit as end:
