@@ -33,7 +33,7 @@ class Breach:
     @property
     def line(self) -> str:
         """What was promised, what is there, whose it is and where it says what to do."""
-        found = f"is complete through {self.found}" if self.found else "was never complete"
+        found = f"is complete through {self.found}" if self.found else "nothing of it is complete"
         return (
             f"table {self.level.table}: due {self.due:%Y-%m-%d %H:%M} through {self.expected.end}, {found}; "
             f"owner {TABLES[self.level.table].owner}; {self.level.runbook}"

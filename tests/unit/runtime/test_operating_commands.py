@@ -79,7 +79,7 @@ def test_lineage_prints_a_run_or_names_the_last(call):
 def test_a_late_table_is_exit_code_8_once(call):
     at = ("--check", "--at", "2026-03-02T06:00:00")
     code, out, err = call("status", *at)
-    late = "table visits: due 2026-03-02 06:00 through 2026-03-01, was never complete; owner platform team"
+    late = "table visits: due 2026-03-02 06:00 through 2026-03-01, nothing of it is complete; owner platform team"
     assert (code, late in out) == (8, True)
     assert "promises are broken: events, visits" in err
     code, out, err = call("status", *at)
