@@ -62,9 +62,9 @@ def telemetry_text(context: Context) -> str:
 
 def export(context: Context) -> None:
     """What the settings want told after a command that recorded runs. A failure is a warning: the run is done."""
-    recorded, settings = context.ledger.recorded, context.settings
-    if not recorded:
+    if "ledger" not in vars(context) or not context.ledger.recorded:  # it is opened by commands that need it
         return
+    recorded, settings = context.ledger.recorded, context.settings
     try:
         _add_lock_wait(context)
         if settings.lineage_file:
@@ -72,7 +72,7 @@ def export(context: Context) -> None:
             openlineage.append(Path(settings.lineage_file), events)
         if settings.telemetry_file:
             figures.write(Path(settings.telemetry_file), telemetry_text(context))
-    except (OSError, VisitgrainError) as error:
+    except Exception as error:
         LOG.warning(
             "the run is recorded, but telemetry_file or lineage_file was not written: %s; write them later with "
             "`visitgrain telemetry --to FILE` and `visitgrain lineage --run %s`",

@@ -20,6 +20,7 @@ from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import records
 from visitgrain.runtime.maintenance import Report, maintain
 from visitgrain.runtime.settings import default_conf
+from visitgrain.runtime.staging import Staged
 from visitgrain.runtime.vacuum import pinned_versions
 from visitgrain.tables.runs import PUBLISHED_RUNS, TABLE_REPORTS
 
@@ -83,6 +84,18 @@ def test_small_files_become_one_and_no_content_changes(lake):
     assert numbers(lake, version=4) == [1, 2, 3, 4]  # time travel: earlier files are still there
     assert run(lake)[0].fewer_files == 0
     assert delta_log.verified_version(lake.store, CALLS) == lake.version(CALLS)
+
+
+def test_parts_stay_apart(lake):
+    """Three files of each of two parts on a day: one file each."""
+    table = CALLS.model_copy(update={"name": "test_parts", "parts": ("open", "settled")})
+    for number in range(6):
+        staged = lake.writer(table, part=table.parts[number % 2]).write(iter([_batch(lake, number)]))
+        lake.commit(Staged(table, staged, None, lake.version(table)), run_id="job")
+    [report] = run(lake, table)
+    assert report.fewer_files == 4
+    assert sorted((file.part, file.rows) for file in lake.data_files(table)) == [("open", 3), ("settled", 3)]
+    assert numbers(lake, table) == [0, 1, 2, 3, 4, 5]
 
 
 def test_skew_and_age_are_of_what_changed_rows(lake):
