@@ -203,11 +203,21 @@ def drill_disk_full(place: Place) -> Iterator[None]:
     assert place.contents() == before
 
 
-@pytest.mark.parametrize("name", sorted(set(DRILLS) - {"model"}))
+LONG = {"quarantine", "damaged_log"}
+
+
+@pytest.mark.parametrize("name", sorted(set(DRILLS) - LONG - {"model"}))
 def test_drill(place, name):
     _run(place, name, globals()[f"drill_{name}"])
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_long_drill(place, name):
+    _run(place, name, globals()[f"drill_{name}"])
+
+
+@pytest.mark.faults
 def test_drill_of_a_model(place, uri):  # noqa: F811
     place.options += _set({"mlflow_uri": uri})
     _run(place, "model", drill_model)

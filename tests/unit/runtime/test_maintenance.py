@@ -244,6 +244,7 @@ run(Lake(None, sys.argv[1], "Asia/Shanghai"), now=NOW + timedelta(days={days}))
 """
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("module", "patch", "days"),
     [
