@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+# A Chinese mobile number, with or without country code and the usual separators, not inside of a longer number.
+PHONE = re.compile(r"(?<![0-9A-Za-z])(?:(?:\+|00)?86[ -]?)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9A-Za-z])")
+MASK = "1**********"
+
+
+def masked(text: str) -> str:
+    """`text` without phone numbers: they may not reach a message, a log or a ledger."""
+    return PHONE.sub(MASK, text)
+
 
 class VisitgrainError(Exception):
     """A failure with one clear message for the user; `exit_code` is what the process returns."""
 
     exit_code = 6
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
 
 class UsageError(VisitgrainError):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from visitgrain.errors import UsageError, VisitgrainError
+from visitgrain.errors import UsageError, VisitgrainError, masked
 
 INTERRUPTED = 130
 UNEXPECTED = 6
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as error:
+        error.message = masked(error.message)
         error.show()
         code = UsageError.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -39,6 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _report(message: str, code: int, *, trace: bool) -> int:
     if trace:
-        traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+        click.echo(masked(traceback.format_exc()), err=True)
+    click.echo(f"error: {masked(message)}", err=True)
     return code

@@ -1,4 +1,4 @@
-"""Logs on standard error, as text or as JSON lines; the run id is in each."""
+"""Logs on standard error, as text or as JSON lines; the run id is in each, and no phone number."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 from typing import Literal
+
+from visitgrain.errors import masked
 
 
 def configure_logs(*, run_id: str, form: Literal["text", "json"], debug: bool) -> None:
@@ -21,6 +23,9 @@ def configure_logs(*, run_id: str, form: Literal["text", "json"], debug: bool) -
 class _Text(logging.Formatter):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"%(asctime)s %(levelname)-7s {run_id} %(message)s", datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))  # the trace of an exception, too
 
 
 class _Json(logging.Formatter):
@@ -38,4 +43,4 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return masked(json.dumps(line, ensure_ascii=False))

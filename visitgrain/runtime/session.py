@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from visitgrain.errors import ConfigError
 
-# Always on: what keeps answers right and tables readable by every engine. A start-up guard may rely on these.
+# Always on: what keeps answers right and tables readable by every engine. `assert_safe` refuses a session without them.
 SAFE = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -20,6 +21,9 @@ SAFE = {
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.speculation": "false",
+    # A retried task that gives other rows than before makes its whole stage run again, instead of a wrong answer.
+    "spark.sql.shuffle.orderIndependentChecksum.enabled": "true",
+    "spark.sql.shuffle.orderIndependentChecksum.enableFullRetryOnMismatch": "true",
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|hmac|salt|credential|private",
     "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
@@ -42,6 +46,22 @@ SAFE = {
 }
 
 
+ZONE = "spark.sql.session.timeZone"
+REDACTION = "spark.redaction.regex"
+# Names of settings whose values Spark must not show.
+SECRETS = (
+    "spark.hadoop.fs.s3a.access.key",
+    "spark.hadoop.fs.s3a.secret.key",
+    "spark.authenticate.secret",
+    "pseudonym.hmac.key",
+    "pseudonym.salt",
+    "database.password",
+    "api.token",
+    "store.credential",
+    "tls.private.pem",
+)
+
+
 def vendored_jars(folder: Path) -> list[Path]:
     """Delta's jars fetched by `make setup`. Raises ConfigError when there are none."""
     jars = sorted(folder.glob("*.jar"))
@@ -53,7 +73,7 @@ def vendored_jars(folder: Path) -> list[Path]:
 def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping[str, str]) -> SparkSession:
     """A session with the safe settings, `options` on top of them, and Delta from the vendored jars.
 
-    `master` None leaves the choice to spark-submit. Workers run the Python of this process.
+    `master` None leaves the choice to spark-submit. Workers run the Python of this process. Raises as `assert_safe`.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -61,9 +81,28 @@ def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping
     if master:
         builder = builder.master(master)
         builder = builder.config("spark.jars", ",".join(str(jar) for jar in vendored_jars(jars)))
-    settings = {**options, **SAFE, "spark.sql.session.timeZone": zone}
+    needed = {**SAFE, ZONE: zone}
+    settings = {**options, **needed}
     for name, value in settings.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
+    assert_safe(lambda name: spark.conf.get(name, None), needed)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def assert_safe(found: Callable[[str], str | None], needed: Mapping[str, str]) -> None:
+    """Raises ConfigError naming every setting that does not hold: a session that was there before keeps its own."""
+    problems = [
+        f"{name} is {value or 'not set'}, needed is {wanted}"
+        for name, wanted in needed.items()
+        if (value := found(name)) != wanted
+    ]
+    hides = re.compile(found(REDACTION) or "(?!)")
+    if shown := [name for name in SECRETS if not hides.search(name)]:
+        problems.append(f"{REDACTION} would show the values of {', '.join(shown)}")
+    if problems:
+        raise ConfigError(
+            f"the Spark session is not safe to compute with: {'; '.join(problems)}. Another session of this process, "
+            "or spark-defaults.conf, decided first: stop it, or remove these settings there"
+        )
