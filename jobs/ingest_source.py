@@ -15,9 +15,11 @@ from pyspark.sql import Column, Row, functions as F
 from visitgrain.catalogue.exclusions import load_exclusions
 from visitgrain.catalogue.source import INPUTS, Source, load_source
 from visitgrain.errors import GateRefused
+from visitgrain.expressions.keyed_hash import Days, erased
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
+from visitgrain.runtime.small_tables import rows_of
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.sources.excluding import exclusions_of
 from visitgrain.sources.files import assert_unchanged, listed, new_files
@@ -30,6 +32,7 @@ from visitgrain.sources.result import IngestResult, TableResult
 from visitgrain.sources.secret import pseudonym_key
 from visitgrain.sources.volume import assert_usual
 from visitgrain.sources.withdrawal import loads_of, withdraw
+from visitgrain.tables.privacy import ERASED_SUBSCRIBERS
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
@@ -83,7 +86,15 @@ def load_of(context: Context, mapping: Source, load_id: str | Column, now: datet
     """How rows of the source are taken over under the settings and the catalogue of this run."""
     late, dedup = context.settings.late_horizon_days, context.settings.dedup_horizon_days
     exclusions = exclusions_of(load_exclusions(context.conf), context.spark, key_of(context))
-    return Load(mapping, load_id, now, exclusions, timedelta(days=late), timedelta(days=dedup))
+    return Load(mapping, load_id, now, exclusions, timedelta(days=late), timedelta(days=dedup), _erased(context))
+
+
+def _erased(context: Context) -> Callable[[Column, Column], Column] | None:
+    """Who may not come back with a delivery, new or old."""
+    tombstones: dict[str, list[Days]] = {}
+    for row in rows_of(context.lake.store, ERASED_SUBSCRIBERS):
+        tombstones.setdefault(row["tombstone"], []).append((row["valid_from"], row["valid_to"]))
+    return erased(key_of(context)(), tombstones) if tombstones else None
 
 
 def key_of(context: Context) -> Callable[[], bytes]:

@@ -16,6 +16,7 @@ from visitgrain.cli.config import config
 from visitgrain.cli.data import admit_late, ingest, requarantine, simulate
 from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
+from visitgrain.cli.erase import erase
 from visitgrain.cli.explain import explain
 from visitgrain.cli.maintain import maintain
 from visitgrain.cli.metrics import metrics
@@ -65,6 +66,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
+    *(erase,),
     *(demo, docs, config, mlflow_server, cluster),
     *(maintain, restore, telemetry, lineage),
 )

@@ -13,6 +13,7 @@ _KINDS = {
     Kind.OUTPUT: "Output: read by downstream systems, kept stable by its data contract",
     Kind.INTERNAL: "Internal: between two jobs, may change without notice",
     Kind.RUNTIME: "Runtime: what ingest and the runner write about their own work",
+    Kind.VAULT: "Vault: who is who; in the vault's folder, never in the lake",
 }
 
 

@@ -6,11 +6,14 @@ The key reaches the workers inside the function only: never a Spark setting, a c
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, functions as F
 
+Days = tuple[date | None, date | None]  # the first, and the first after the last; None = open
 DEVICE_PREFIX = b"device\0"  # keeps device ids apart from subscriber ids of the same text
 
 
@@ -22,6 +25,33 @@ def subscriber_id(key: bytes, identity: str) -> int:
 def device_id(key: bytes, identity: str) -> str:
     """64 bits of a keyed hash, as 16 hexadecimal digits."""
     return hmac.digest(key, DEVICE_PREFIX + identity.encode(), "sha256")[:8].hex()
+
+
+def tombstone(key: bytes, identity: int | str) -> str:
+    """128 bits of a keyed hash of a pseudonym or a device id: finds somebody erased again, and tells nobody who."""
+    return hmac.digest(key, f"erased\0{identity}".encode(), "sha256")[:16].hex()
+
+
+def erased(key: bytes, tombstones: Mapping[str, Sequence[Days]]) -> Callable[[Column, Column], Column]:
+    """Columns of identities and of local days -> does the identity stand for somebody erased on that day?
+
+    `tombstones`: the days of each.
+    """
+
+    def batch(identities: pa.Array, days: pa.Array) -> pa.Array:
+        coded = identities.dictionary_encode()
+        found = pa.repeat(pa.scalar(False), len(identities))
+        for code, identity in enumerate(coded.dictionary.to_pylist()):
+            for first, until in tombstones.get(tombstone(key, identity), ()):
+                mask = pc.equal(coded.indices, code)
+                if first is not None:
+                    mask = pc.and_(mask, pc.greater_equal(days, first))
+                if until is not None:
+                    mask = pc.and_(mask, pc.less(days, until))
+                found = pc.or_(found, pc.fill_null(mask, False))
+        return found
+
+    return F.arrow_udf(batch, returnType="boolean")
 
 
 def subscriber_ids(key: bytes) -> Callable[[Column], Column]:

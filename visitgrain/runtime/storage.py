@@ -44,6 +44,16 @@ class Store:
         found = self._files.get_file_info(FileSelector(base, allow_not_found=True, recursive=True))
         return {info.path[len(base) + 1 :]: (info.size, info.mtime) for info in found if info.type == FileType.File}
 
+    def below(self, folder: str = "") -> list[str]:
+        """Names of all files in `folder` and its folders."""
+        base = f"{self._base}/{folder}".rstrip("/")
+        found = self._files.get_file_info(FileSelector(base, allow_not_found=True, recursive=True))
+        return sorted(info.path[len(self._base) + 1 :] for info in found if info.type == FileType.File)
+
+    def read_bytes(self, name: str) -> bytes:
+        with self._files.open_input_stream(f"{self._base}/{name}") as stream:
+            return bytes(stream.read())
+
     def exists(self, name: str) -> bool:
         return bool(self._files.get_file_info(f"{self._base}/{name}").type != FileType.NotFound)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, functions as F
 
@@ -17,11 +19,13 @@ from visitgrain.sources.records import BLANK, MAX_PAYLOAD
 from visitgrain.sources.settling import NEWEST, contenders, payload
 from visitgrain.tables import Column as Declared, Table
 from visitgrain.tables.inputs import NUMBERS
+from visitgrain.tables.model import Identity
 
 EARLIEST = "2000-01-01 00:00:00 UTC"
 AHEAD = timedelta(days=1)  # a device may be a day ahead of us, not more
 SKEW_S = 86_400  # a device clock that is further off than this is worth a note
 RULE, REASON, KEY_HASH = "_rule", "_reason", "_key_hash"
+ERASED = "erased"  # the rule that leaves out rows of who asked for it
 BLANK_LINE = "blank_line"  # the rule that leaves it out
 NOTES = {"rescued": "rescued", "skewed": "clock_skew_s"}  # what is counted -> the column that says it
 
@@ -40,6 +44,7 @@ class Load:
     exclusions: Exclusions
     late_horizon: timedelta
     dedup_horizon: timedelta
+    erased: Callable[[Column, Column], Column] | None = None  # of an identity and a day; None where nobody was erased
 
 
 def staged(rows: Rows, table: Table, scope: Scope, load: Load) -> DataFrame:
@@ -67,7 +72,7 @@ def _projected(rows: Rows, table: Table, mapped: CompiledMapping) -> DataFrame:
 
 
 def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Load) -> DataFrame:
-    frame = _with_derived(frame, table, load)
+    frame = _without_erased(_with_derived(frame, table, load), table, load)
     names = mappable(table)
     checks = [_problem(column, load.now) for column in table.columns if column.name in names]
     if table is NUMBERS:
@@ -85,6 +90,20 @@ def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Loa
         "_position",
         *(_kept(name, table).alias(name) for name in ("_payload", "_payload_hash")),
     )
+
+
+def _without_erased(frame: DataFrame, table: Table, load: Load) -> DataFrame:
+    """Rows of who was erased are left out, whatever else is wrong with them."""
+    if load.erased is None or not table.identities:
+        return frame
+    day = F.last_day("month") if table.partition == "month" else F.col(table.partition or "valid_from")
+    theirs = [load.erased(F.col(c.name).cast("string"), day) for c in table.identities if _is_own(c)]
+    return frame.withColumn(RULE, F.when(reduce(or_, theirs), ERASED).otherwise(F.col(RULE))) if theirs else frame
+
+
+def _is_own(column: Declared) -> bool:
+    """A number is whoever's holds it; the row says who."""
+    return column.identity is not Identity.NUMBER
 
 
 def _kept(name: str, table: Table) -> Column:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from visitgrain.tables import churning, hazards, inputs, measuring, runs, segmentation, valuing, visiting
+from visitgrain.tables import churning, hazards, inputs, measuring, privacy, runs, segmentation, valuing, visiting
 from visitgrain.tables.model import Column, Kind, Table
 
 TABLES: dict[str, Table] = {
     value.name: value
-    for module in (inputs, visiting, segmentation, measuring, churning, hazards, valuing, runs)
+    for module in (inputs, visiting, segmentation, measuring, churning, hazards, valuing, runs, privacy)
     for value in vars(module).values()
     if isinstance(value, Table)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -12,12 +13,26 @@ class Kind(StrEnum):
     OUTPUT = "output"  # read by downstream systems
     INTERNAL = "internal"  # between two jobs; may change without notice
     RUNTIME = "runtime"  # what the runner writes about its own work
+    VAULT = "vault"  # who is who: raw numbers, in the vault's own folder and never in the lake
+
+
+class Identity(StrEnum):
+    """Whom the value of a column stands for: erasure, rotation of the key and retention follow it."""
+
+    SUBSCRIBER = "subscriber"  # a pseudonym of a subscriber, or of the number alone where nobody knew the holder
+    NUMBER = "number"  # pseudonym of a number alone; later somebody else may hold it
+    DEVICE = "device"
+
+
+_USUAL = {"subscriber_id": Identity.SUBSCRIBER, "number_id": Identity.NUMBER, "device_id": Identity.DEVICE}
 
 
 class Column(BaseModel):
     """One column. `type` is a Spark SQL type; `values` closes an enumeration; `personal` keeps it out of statistics.
 
     `provenance`: how the row came here, not what it says. Rows that differ in nothing else are the same content.
+    `identity`: whom it stands for, where the name does not say so already; with `identity_where`, a column and its
+    value, in some rows only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +45,14 @@ class Column(BaseModel):
     values: tuple[str, ...] = ()
     personal: bool = False
     provenance: bool = False
+    identity: Identity | None = None
+    identity_where: tuple[str, str] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_identity(cls, given: dict[str, Any]) -> dict[str, Any]:
+        usual = _USUAL.get(given.get("name", ""))
+        return {"identity": usual, **given} if usual else given
 
 
 class Table(BaseModel):
@@ -66,6 +89,16 @@ class Table(BaseModel):
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def identities(self) -> tuple[Column, ...]:
+        """Columns that stand for a person or a device."""
+        return tuple(column for column in self.columns if column.identity)
+
+    @property
+    def texts_of_persons(self) -> tuple[str, ...]:
+        """Personal texts and maps: rows as they came, where an identity may stand anywhere in them."""
+        return tuple(c.name for c in self.columns if c.personal and not c.identity)
 
     @property
     def ddl(self) -> str:

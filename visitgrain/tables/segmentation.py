@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.tables.model import Column, Kind, Table, col, key
+from visitgrain.tables.model import Column, Identity, Kind, Table, col, key
 
 MODELS = ("consumption", "behaviour")
 
@@ -155,7 +155,13 @@ TIME_PREFERENCES = Table(
     columns=(
         key("month", "date", "first day of the month"),
         key("owner_type", "string", "whose preference", values=("subscriber", *MODELS)),
-        key("owner_id", "bigint", "subscriber_id or segment (0 = unassigned)"),
+        key(
+            "owner_id",
+            "bigint",
+            "subscriber_id or segment (0 = unassigned)",
+            identity=Identity.SUBSCRIBER,
+            identity_where=("owner_type", "subscriber"),
+        ),
         key("weekday", "int", "1 = Monday"),
         key("hour", "int", "0-23"),
         key("visits", "bigint", "visits that start then"),
