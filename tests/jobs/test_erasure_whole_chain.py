@@ -20,7 +20,6 @@ from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASUR
 from visitgrain.tables.runs import PUBLISHED_RUNS
 from visitgrain.tables.visiting import VISITS
 
-
 pytestmark = pytest.mark.faults
 
 

@@ -10,6 +10,7 @@ import click
 
 import visitgrain.cli.explain_subscriber  # adds itself to `explain`
 import visitgrain.cli.metrics_explain  # adds itself to `metrics`
+from visitgrain.cli.audit import audit
 from visitgrain.cli.churn import churn
 from visitgrain.cli.cluster import cluster
 from visitgrain.cli.config import config
@@ -66,7 +67,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(erase,),
+    *(erase, audit),
     *(demo, docs, config, mlflow_server, cluster),
     *(maintain, restore, telemetry, lineage),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from visitgrain.catalogue.segment_models import MODELS
+from visitgrain.cli.audit import note_look, purpose_option
 from visitgrain.cli.explain import explain
 from visitgrain.runtime.context import Context
 from visitgrain.segments.explain import Findings, explain_segments
@@ -19,10 +20,13 @@ from visitgrain.tables.segmentation import MONTH_FEATURES, SEGMENT_CUT_POINTS
 @explain.command("subscriber")
 @click.argument("subscriber_id", type=int)
 @click.option("--month", type=click.DateTime(["%Y-%m"]), required=True, help="Month, as 2026-03.")
+@purpose_option
 @click.pass_obj
-def explain_subscriber_command(context: Context, subscriber_id: int, month: Any) -> None:
+def explain_subscriber_command(context: Context, subscriber_id: int, month: Any, purpose: str | None) -> None:
     """Show why a subscriber is in its segments."""
-    click.echo(explain_subscriber(context, subscriber_id, month.date()))
+    text = explain_subscriber(context, subscriber_id, month.date())
+    note_look(context, "explain subscriber", subscriber_id, purpose=purpose)
+    click.echo(text)
 
 
 def explain_subscriber(context: Context, subscriber_id: int, month: date) -> str:

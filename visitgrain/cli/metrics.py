@@ -15,6 +15,7 @@ import click
 import pyarrow.compute as pc
 
 from visitgrain.catalogue.metrics import Metric, MetricCatalogue
+from visitgrain.cli.audit import note_export, purpose_option
 from visitgrain.cli.text_table import echo_table
 from visitgrain.errors import InputMissing, UsageError, suggestion
 from visitgrain.metrics.describe import described, fraction_of
@@ -109,6 +110,7 @@ def check_ids(catalogue: MetricCatalogue, ids: Sequence[str]) -> None:
 )
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of standard output.")
+@purpose_option
 @click.pass_obj
 def export(
     context: Context,
@@ -118,6 +120,7 @@ def export(
     slices: tuple[str, ...],
     form: str,
     out: Path | None,
+    purpose: str | None,
 ) -> None:
     """Write the numbers of one window. Cells on few subscribers are empty, and those that would give them away."""
     check_ids(context.catalogue.metrics, ids)
@@ -130,6 +133,7 @@ def export(
     picked = [
         emptied(row) for row in rows if (not ids or row["metric"] in ids) and (not slices or row["slice"] in slices)
     ]
+    note_export(context, "metrics export", f"{window} {day:%Y-%m-%d}", rows=len(picked), purpose=purpose)
     text = _csv(picked) if form == "csv" else json.dumps(picked, default=str, ensure_ascii=False, indent=1) + "\n"
     if out is None:
         click.echo(text, nl=False)

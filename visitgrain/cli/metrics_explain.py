@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from visitgrain.cli.audit import note_look, purpose_option
 from visitgrain.cli.metrics import DAY, check_ids, metrics
 from visitgrain.errors import UsageError
 from visitgrain.metrics.windows import WindowEnd, windows_of
@@ -20,8 +21,9 @@ from visitgrain.tables.measuring import WINDOWS
 @click.option("--subscriber", "subscriber_id", type=int, required=True, help="Pseudonym of the subscriber.")
 @click.option("--window", type=click.Choice(WINDOWS), required=True, help="Length of the window.")
 @click.option("--date", "day", type=DAY, required=True, help="Last day of the window.")
+@purpose_option
 @click.pass_obj
-def explain(context: Context, metric: str, subscriber_id: int, window: Any, day: datetime) -> None:
+def explain(context: Context, metric: str, subscriber_id: int, window: Any, day: datetime, purpose: str | None) -> None:
     """Show the formula, what was measured of a subscriber in the window, and the value."""
     from jobs import compute_subscriber_metrics  # here: other commands start no Spark, and load none of it
     from visitgrain.metrics.explaining import explain_metric
@@ -41,5 +43,7 @@ def explain(context: Context, metric: str, subscriber_id: int, window: Any, day:
     tables = inputs_of(compute_subscriber_metrics.JOB, span, context.lake)
     plans = Plans(catalogue.metrics, catalogue.zone, (metric,), (window,))
     end = WindowEnd(window, day.date())
-    for line in explain_metric(tables, plans, metric=metric, subscriber_id=subscriber_id, window=end):  # type: ignore[arg-type]
-        click.echo(line)
+    lines = explain_metric(tables, plans, metric=metric, subscriber_id=subscriber_id, window=end)  # type: ignore[arg-type]
+    text = "\n".join(lines)
+    note_look(context, f"metrics explain {metric}", subscriber_id, purpose=purpose)
+    click.echo(text)

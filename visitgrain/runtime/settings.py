@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, create_model
@@ -41,6 +41,10 @@ class Settings(Strict):
     mlflow_uri: str = Field(description="where models are tracked")
     telemetry_file: str | None = Field(description="figures of runs and tables, for Prometheus", default=None)
     lineage_file: str | None = Field(description="OpenLineage events of runs, one per line", default=None)
+    vault: str | None = Field(description="folder of raw numbers, 0700; null keeps none", default=None)
+    audit_purpose: Literal["optional", "required"] = Field(
+        description="must who looks at a subscriber say why?", default="optional"
+    )
 
     @property
     def spark_options(self) -> dict[str, str]:
