@@ -38,6 +38,7 @@ setup(
         "optuna==5.0.0",
         "matplotlib>=3.11",
         "zstandard",
+        "cryptography",  # AES-SIV seals the numbers in refused rows; mlflow brings it anyway
     ],
     extras_require={
         "postgres": ["psycopg[binary]>=3.3"],  # of the tracking server; SQLAlchemy 2.1 asks for psycopg 3

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import re
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from pyspark.sql import DataFrame, functions as F
 
 from jobs.ingest_source import key_of
 from visitgrain.churn.tracking import SQLITE, artifact_folder
-from visitgrain.errors import GateRefused, InputMissing
-from visitgrain.expressions.keyed_hash import tombstone
+from visitgrain.errors import PHONE, GateRefused, InputMissing
+from visitgrain.expressions.keyed_hash import subscriber_id, tombstone
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.erasing import Search, reached, remove, rows_of, search
 from visitgrain.runtime.people import Held, People
@@ -25,6 +26,7 @@ from visitgrain.runtime.purging import clear_all_staging, purge
 from visitgrain.runtime.small_tables import locked, rows_of as small_rows, write_rows
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.storage import Store
+from visitgrain.sources.sealing import opened
 from visitgrain.tables import TABLES, Kind
 from visitgrain.tables.inputs import EVENTS, NUMBERS
 from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS
@@ -79,7 +81,9 @@ def _erased(context: Context, requests: list[dict[str, Any]]) -> Erasure:
     lake, key = context.lake, key_of(context)()
     ids = {row["subscriber_id"]: row["request_id"] for row in requests}
     held = _held(context, ids)
-    people = People(tuple(h for of in held.values() for h in of), frozenset(_devices(context, held)), key)
+    people = People(
+        tuple(h for of in held.values() for h in of), frozenset(_devices(context, held)), partial(_numbers_of, key)
+    )
     # First the tombstones: whatever comes in from now on, also after a kill, is left out.
     _bury(context, held, people.devices, ids, key)
     tables = [table for table in reached() if table is not ERASURE_REQUESTS]
@@ -108,6 +112,12 @@ def _held(context: Context, ids: Collection[int]) -> dict[int, list[Held]]:
     for row in numbers.select("subscriber_id", "number_id", "valid_from", "valid_to").collect():
         found[row["subscriber_id"]].append(Held(row["number_id"], row["valid_from"], row["valid_to"]))
     return found
+
+
+def _numbers_of(key: bytes, text: str) -> list[int]:
+    """Pseudonyms of the phone numbers in a refused row."""
+    found = PHONE.finditer(opened(key, text))
+    return [subscriber_id(key, re.sub(r"\D", "", number[0])[-11:]) for number in found]
 
 
 def _devices(context: Context, held: dict[int, list[Held]]) -> set[str]:

@@ -29,13 +29,15 @@ from visitgrain.sources.loading import TableLoad
 from visitgrain.sources.mapping import Load
 from visitgrain.sources.opening import fitting, opened_rows, staged_rows
 from visitgrain.sources.result import IngestResult, TableResult
-from visitgrain.sources.secret import pseudonym_key
+from visitgrain.sources.sealing import on_column, sealed
+from visitgrain.sources.secret import key_id, pseudonym_key
 from visitgrain.sources.volume import assert_usual
 from visitgrain.sources.withdrawal import loads_of, withdraw
 from visitgrain.tables.privacy import ERASED_SUBSCRIBERS
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
+KEY_ID = "_pseudonym_key.json"  # in the lake: which key its pseudonyms were made with
 
 
 def ingest(
@@ -86,7 +88,16 @@ def load_of(context: Context, mapping: Source, load_id: str | Column, now: datet
     """How rows of the source are taken over under the settings and the catalogue of this run."""
     late, dedup = context.settings.late_horizon_days, context.settings.dedup_horizon_days
     exclusions = exclusions_of(load_exclusions(context.conf), context.spark, key_of(context))
-    return Load(mapping, load_id, now, exclusions, timedelta(days=late), timedelta(days=dedup), _erased(context))
+    return Load(
+        mapping,
+        load_id,
+        now,
+        exclusions,
+        timedelta(days=late),
+        timedelta(days=dedup),
+        erased=_erased(context),
+        seal=lambda payload: on_column(sealed, key_of(context)())(payload),
+    )
 
 
 def _erased(context: Context) -> Callable[[Column, Column], Column] | None:
@@ -98,8 +109,18 @@ def _erased(context: Context) -> Callable[[Column, Column], Column] | None:
 
 
 def key_of(context: Context) -> Callable[[], bytes]:
-    """The key of the pseudonyms, read when first asked for."""
-    return cache(lambda: pseudonym_key(Path(context.settings.pseudonym_secret_file)))
+    """The key of the pseudonyms, read when first asked for; the lake remembers which one it is."""
+
+    @cache
+    def key() -> bytes:
+        store, path = context.lake.store, Path(context.settings.pseudonym_secret_file)
+        known = store.read_json(KEY_ID)
+        found = pseudonym_key(path, known=known["key_id"] if known else None)
+        if known is None:
+            store.write_json(KEY_ID, {"key_id": key_id(found)})
+        return found
+
+    return key
 
 
 def _loaded(context: Context, source: str) -> list[Row]:

@@ -16,6 +16,7 @@ from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.sources.opening import staged_rows
 from visitgrain.sources.replaying import Replay, is_whole, replayed_rows
 from visitgrain.sources.result import TableResult
+from visitgrain.sources.sealing import on_column, opened
 from visitgrain.tables import Table
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
@@ -60,6 +61,7 @@ def requarantine(
 
 def _refused(context: Context, reason: str, source: str | None, table: str | None) -> DataFrame:
     rows = context.lake.read(QUARANTINED_EVENTS, optional=True).where(F.col("replayed_at").isNull())
+    rows = rows.withColumn("payload", on_column(opened, key_of(context)())(F.col("payload")))
     for column, value in (("source", source), ("table_name", table)):
         rows = rows if value is None else rows.where(F.col(column) == value)
     found = {row[0]: row[1] for row in rows.groupBy("reason").count().collect()}

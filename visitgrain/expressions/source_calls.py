@@ -9,6 +9,7 @@ from pyspark.sql import Column, functions as F
 
 from visitgrain.catalogue.expression_tree import ExpressionError, Pairs
 from visitgrain.catalogue.source_functions import MAX_PATTERN
+from visitgrain.errors import MASK, PHONE
 from visitgrain.expressions import conversions as convert
 from visitgrain.expressions.typed import (
     NUMBERS,
@@ -158,9 +159,10 @@ def msisdn(_: Scope, number: Typed) -> Typed:
 
 
 def named_map(_: Scope, **values: Typed) -> Typed:
-    """Keys in order of name, so that equal maps are equal rows; missing values are left out."""
+    """Keys in order of name, so that equal maps are equal rows; missing values are left out, numbers masked."""
     entries = [
-        F.struct(F.lit(key), convert.to_text(value).column.alias("value")) for key, value in sorted(values.items())
+        F.struct(F.lit(key), F.regexp_replace(convert.to_text(value).column, PHONE.pattern, MASK).alias("value"))
+        for key, value in sorted(values.items())
     ]
     if not entries:
         raise ExpressionError("map() needs at least one key=value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -11,8 +11,6 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.errors import PHONE
-from visitgrain.expressions.keyed_hash import subscriber_id
 from visitgrain.tables import Table
 from visitgrain.tables.model import Column, Identity
 
@@ -42,12 +40,13 @@ class Held:
 class People:
     """Pseudonyms with the days on which they stood for these people, and devices that nobody else logged in on.
 
-    `key`: of the pseudonyms; with it, numbers in rows that were kept as they came are recognised, too.
+    `numbers_of`: pseudonyms of the phone numbers in a text that was kept as it came; None: such texts name nobody by
+    number.
     """
 
     held: tuple[Held, ...]
     devices: frozenset[str] = frozenset()
-    key: bytes | None = field(default=None, repr=False)
+    numbers_of: Callable[[str], Iterable[int]] | None = field(default=None, repr=False)
 
     def others(self, rows: pa.Table, table: Table, day: date | None) -> pa.Table:
         """Of the rows of a partition those of everybody else, without the names of these people in their maps."""
@@ -108,14 +107,11 @@ class People:
     def _mentions(self, texts: pa.ChunkedArray) -> pa.Array:
         plain = _plain(texts)
         found = pc.fill_null(pc.match_substring_regex(plain, self._pattern), False)
-        if self.key is None:
+        if self.numbers_of is None:
             return found
-        numbers = [self._has_number(text) for text in plain.to_pylist()]
-        return pc.or_(found, pa.array(numbers, pa.bool_()))
-
-    def _has_number(self, text: str | None) -> bool:
-        key, ids = self.key, {held.id for held in self.held}
-        return bool(text and key) and any(subscriber_id(key or b"", n) in ids for n in numbers_in(text or ""))
+        ids, numbers_of = {held.id for held in self.held}, self.numbers_of
+        named = [bool(text) and not ids.isdisjoint(numbers_of(text)) for text in plain.to_pylist()]
+        return pc.or_(found, pa.array(named, pa.bool_()))
 
     def _named_in(self, maps: pa.ChunkedArray) -> pa.Array:
         """Per row: is a value of the map one of the names?"""
@@ -136,11 +132,6 @@ class People:
         ]
         place = rows.column_names.index(name)
         return rows.set_column(place, name, pa.array(kept, pa.map_(pa.string(), pa.string())))
-
-
-def numbers_in(text: str) -> Iterable[str]:
-    """Phone numbers in a text, in the canonical form of 11 digits."""
-    return (re.sub(r"\D", "", found[0])[-11:] for found in PHONE.finditer(text))
 
 
 def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

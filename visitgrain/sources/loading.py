@@ -17,6 +17,7 @@ from visitgrain.sources.lateness import LATE, PLACE, beside_admitted, places_of,
 from visitgrain.sources.mapping import BLANK_LINE, KEY_HASH, REASON, RULE, Load, counted
 from visitgrain.sources.reading import Place, place_of
 from visitgrain.sources.result import TableResult, fates, noticed, settled_outcomes
+from visitgrain.sources.sealing import NUMBER
 from visitgrain.sources.settling import CONTRADICTING, KEPT, OUTCOME, STORED
 from visitgrain.tables import Table
 from visitgrain.tables.runs import CONFLICTING_EVENTS, QUARANTINED_EVENTS
@@ -183,6 +184,8 @@ class TableLoad:
             refused = refused.unionByName(contradicting, allowMissingColumns=True)
         kind = "row" if self.load.source.format == "parquet" else "byte"
         places = {spelling: self.places[place_of(spelling)] for spelling in _values(refused, "_file")}
+        if not refused.where(F.col("_payload").rlike(NUMBER.pattern)).isEmpty():
+            refused = refused.withColumn("_payload", self.load.seal(F.col("_payload")))
         rows = quarantined(self.lake.spark, refused, self.table, places, kind, self.today)
         stored = self.lake.read(QUARANTINED_EVENTS) if self.lake.has(QUARANTINED_EVENTS) else None
         new = not_yet(rows, stored, QUARANTINED_EVENTS)

@@ -11,6 +11,7 @@ from operator import or_
 from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.catalogue.source import DAYS, DEVICE_STAMPS, GENERATED, Source, mappable
+from visitgrain.errors import MASK, PHONE
 from visitgrain.expressions.typed import Scope
 from visitgrain.sources.compiling import CompiledMapping, compiled_mapping, mapped_type
 from visitgrain.sources.excluding import Exclusions
@@ -25,6 +26,7 @@ EARLIEST = "2000-01-01 00:00:00 UTC"
 AHEAD = timedelta(days=1)  # a device may be a day ahead of us, not more
 SKEW_S = 86_400  # a device clock that is further off than this is worth a note
 RULE, REASON, KEY_HASH = "_rule", "_reason", "_key_hash"
+FREE_TEXT = ("page", "source_channel")  # addresses and names of the feed, where a number may stand
 ERASED = "erased"  # the rule that leaves out rows of who asked for it
 BLANK_LINE = "blank_line"  # the rule that leaves it out
 NOTES = {"rescued": "rescued", "skewed": "clock_skew_s"}  # what is counted -> the column that says it
@@ -45,6 +47,7 @@ class Load:
     late_horizon: timedelta
     dedup_horizon: timedelta
     erased: Callable[[Column, Column], Column] | None = None  # of an identity and a day; None where nobody was erased
+    seal: Callable[[Column], Column] = lambda payload: payload  # numbers in refused rows
 
 
 def staged(rows: Rows, table: Table, scope: Scope, load: Load) -> DataFrame:
@@ -77,6 +80,12 @@ def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Loa
     checks = [_problem(column, load.now) for column in table.columns if column.name in names]
     if table is NUMBERS:
         checks.append(F.when(F.col("valid_to") <= F.col("valid_from"), "range:valid_to"))
+    for name in FREE_TEXT:
+        if name in table.column_names:
+            frame = frame.withColumns({name: F.regexp_replace(name, PHONE.pattern, MASK)})
+    if "rescued" in table.column_names:
+        hidden = F.transform_values("rescued", lambda _, value: F.regexp_replace(value, PHONE.pattern, MASK))
+        frame = frame.withColumns({"rescued": F.when(F.col("rescued").isNotNull(), hidden)})
     reason = F.when(F.col(RULE).isNull(), F.coalesce(REASON, *(check for check in checks if check is not None)))
     return frame.withColumn(REASON, reason).select(
         *(c.name for c in table.columns if c.name not in GENERATED),
