@@ -22,15 +22,17 @@ from visitgrain.runtime.context import Context
 from visitgrain.runtime.erasing import Search, reached, remove, rows_of, search
 from visitgrain.runtime.people import Held, People
 from visitgrain.runtime.progress import progress
+from visitgrain.runtime.publishing import republish
 from visitgrain.runtime.purging import clear_all_staging, purge
 from visitgrain.runtime.small_tables import locked, rows_of as small_rows, write_rows
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.storage import Store
+from visitgrain.runtime.vault import protect
 from visitgrain.sources.sealing import opened
 from visitgrain.tables import TABLES, Kind
 from visitgrain.tables.inputs import EVENTS, NUMBERS
-from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS
-from visitgrain.tables.runs import LATE_EVENTS, PUBLISHED_RUNS
+from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS, VAULT_NUMBERS
+from visitgrain.tables.runs import LATE_EVENTS
 
 NAME = "erase_subscribers"
 SHOWN = 5  # places named in a message
@@ -94,7 +96,8 @@ def _erased(context: Context, requests: list[dict[str, Any]]) -> Erasure:
             rows[table.name] = sum(days.values())
             remove(lake, table, people, days, run_id=context.run_id)
     gone = sum(purge(lake.store, table) for table in tables) + clear_all_staging(lake.store)
-    _publish(context, before)
+    gone += _from_vault(context, people, rows)
+    republish(lake, before, run_id=context.run_id)
     found = search(lake, people, but=ERASURE_REQUESTS, folders=_elsewhere(context))
     _check(found)
     _prove(context, requests, rows, gone, found, key)
@@ -157,18 +160,18 @@ def _bury(
     write_rows(store, ERASED_SUBSCRIBERS, new, run_id=context.run_id)
 
 
-def _publish(context: Context, before: dict[str, int]) -> None:
-    """Published versions that are gone are followed by what was made of them: the same rows without the erased."""
-    lake = context.lake
-    rows = small_rows(lake.store, PUBLISHED_RUNS)
-    newest = {row["pipeline"]: row for row in sorted(rows, key=lambda row: row["published_at"])}
-    again = []
-    for row in newest.values():
-        of_table = {t: lake.version(TABLES[t]) if before.get(t) == v else v for t, v in row["versions"].items()}
-        if of_table != row["versions"]:
-            again.append({**row, "run_id": context.run_id, "published_at": datetime.now(UTC), "versions": of_table})
-    if again:
-        write_rows(lake.store, PUBLISHED_RUNS, again, run_id=context.run_id)
+def _from_vault(context: Context, people: People, rows: dict[str, int]) -> int:
+    """Their numbers, and what became of their old pseudonyms; how many files went."""
+    vault, gone = context.vault, 0
+    if vault is None:
+        return 0
+    with vault.lock(VAULT_NUMBERS):
+        if days := rows_of(vault, VAULT_NUMBERS, people):
+            rows[VAULT_NUMBERS.name] = sum(days.values())
+            remove(vault, VAULT_NUMBERS, people, days, run_id=context.run_id)
+        gone += purge(vault.store, VAULT_NUMBERS) + clear_all_staging(vault.store)
+        protect(vault)
+    return gone
 
 
 def _elsewhere(context: Context) -> list[Path]:

@@ -17,10 +17,12 @@ from visitgrain.catalogue.source import INPUTS, Source, load_source
 from visitgrain.errors import GateRefused
 from visitgrain.expressions.keyed_hash import Days, erased
 from visitgrain.runtime.context import Context
+from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.small_tables import rows_of
 from visitgrain.runtime.spark_errors import as_visitgrain_error
+from visitgrain.runtime.vault import protect
 from visitgrain.sources.excluding import exclusions_of
 from visitgrain.sources.files import assert_unchanged, listed, new_files
 from visitgrain.sources.gate import Accepted, accepted_files, unread
@@ -31,9 +33,11 @@ from visitgrain.sources.opening import fitting, opened_rows, staged_rows
 from visitgrain.sources.result import IngestResult, TableResult
 from visitgrain.sources.sealing import on_column, sealed
 from visitgrain.sources.secret import key_id, pseudonym_key
+from visitgrain.sources.vaulting import vaulted
 from visitgrain.sources.volume import assert_usual
 from visitgrain.sources.withdrawal import loads_of, withdraw
-from visitgrain.tables.privacy import ERASED_SUBSCRIBERS
+from visitgrain.tables.inputs import NUMBERS
+from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, VAULT_NUMBERS
 from visitgrain.tables.runs import CONFLICTING_EVENTS, INGEST_MANIFEST, LATE_EVENTS, QUARANTINED_EVENTS
 
 NAME = "ingest_source"
@@ -152,14 +156,14 @@ def _load_tables(context: Context, load: Load, accepted: Sequence[Accepted], *, 
         return results
     finally:
         for name in load.source.tables:
-            context.lake.clear_staging(_staging_name(context, name))
+            staging(context).clear_staging(_staging_name(context, name))
 
 
 def _staged(context: Context, load: Load, name: str, accepted: Sequence[Accepted]) -> TableLoad:
     table = INPUTS[name]
     groups = opened_rows(context.spark, accepted, load.source, table)
     rows = staged_rows(groups, table, load, key_of(context))
-    folder = context.lake.staging(_staging_name(context, name))
+    folder = staging(context).staging(_staging_name(context, name))
     places = {key: place for group in groups for key, place in group.places.items()}
     table_load = TableLoad(context.lake, table, load, folder, context.run_id, datetime.now(UTC).date(), places)
     table_load.stage(rows)
@@ -183,11 +187,28 @@ def _staging_name(context: Context, table: str) -> str:
     return f"{context.run_id}-{table}"
 
 
+def staging(context: Context) -> Lake:
+    """Rows on their way have numbers in them: where there is a vault they wait there."""
+    return context.vault or context.lake
+
+
 def _stored(context: Context, table_load: TableLoad) -> TableResult:
     started = datetime.now(UTC)
     result = table_load.store()
+    keep_numbers(context, table_load)
     record(context, NAME, result, origin=str(table_load.load.load_id), today=table_load.today, started=started)
     return result
+
+
+def keep_numbers(context: Context, load: TableLoad) -> None:
+    """Put the numbers of what was stored into the vault; nowhere where there is none."""
+    vault = context.vault
+    if vault is None or load.table is not NUMBERS or not context.lake.has(NUMBERS):
+        return
+    with vault.lock(VAULT_NUMBERS):
+        rows = vaulted(load.good, context.lake.read(NUMBERS), vault.read(VAULT_NUMBERS, optional=True))
+        vault.replace(VAULT_NUMBERS, rows, window=None, run_id=context.run_id)
+        protect(vault)
 
 
 def record(context: Context, job: str, result: TableResult, *, origin: str, today: date, started: datetime) -> None:

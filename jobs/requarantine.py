@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, functions as F
 
-from jobs.ingest_source import key_of, load_of, record
+from jobs.ingest_source import keep_numbers, key_of, load_of, record, staging
 from visitgrain.catalogue.source import INPUTS, Source, load_source
 from visitgrain.errors import InputMissing
 from visitgrain.runtime.context import Context
@@ -74,21 +74,22 @@ def _refused(context: Context, reason: str, source: str | None, table: str | Non
 def _replay(context: Context, refused: DataFrame, name: str, of_table: str, fixed_by: str) -> TableResult:
     mapping, table, started = load_source(name, [context.conf / "sources"]), INPUTS[of_table], datetime.now(UTC)
     own = refused.where((F.col("source") == name) & (F.col("table_name") == of_table) & is_whole())
-    staging = f"{context.run_id}-{name}-{of_table}"
+    folder = f"{context.run_id}-{name}-{of_table}"
     try:
-        replay = _staged(context, own, mapping, table, staging, fixed_by)
+        replay = _staged(context, own, mapping, table, folder, fixed_by)
         result = replay.store()
+        keep_numbers(context, replay)
     finally:
-        context.lake.clear_staging(staging)
+        staging(context).clear_staging(folder)
     record(context, NAME, result, origin=f"{name}: {fixed_by}", today=replay.today, started=started)
     return result
 
 
-def _staged(context: Context, rows: DataFrame, mapping: Source, table: Table, staging: str, fixed_by: str) -> Replay:
+def _staged(context: Context, rows: DataFrame, mapping: Source, table: Table, name: str, fixed_by: str) -> Replay:
     load = load_of(context, mapping, F.col("_load_id"), F.col("_loaded_at"))
     manifest = context.lake.read(INGEST_MANIFEST, optional=True)
     groups = replayed_rows(rows, manifest.select("load_id", "loaded_at").distinct(), mapping, table)
-    today, folder = datetime.now(UTC).date(), context.lake.staging(staging)
+    today, folder = datetime.now(UTC).date(), staging(context).staging(name)
     replay = Replay(context.lake, table, load, folder, context.run_id, today, {}, fixed_by=fixed_by)
     replay.stage(staged_rows(groups, table, load, key_of(context)))
     return replay

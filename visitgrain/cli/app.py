@@ -24,6 +24,7 @@ from visitgrain.cli.metrics import metrics
 from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.restore import restore
+from visitgrain.cli.retain import retain
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
 from visitgrain.cli.telemetry import export, lineage, telemetry
@@ -67,7 +68,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(erase, audit),
+    *(erase, retain, audit),
     *(demo, docs, config, mlflow_server, cluster),
     *(maintain, restore, telemetry, lineage),
 )

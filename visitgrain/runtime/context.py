@@ -15,6 +15,7 @@ from visitgrain.runtime import delta_log
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
 from visitgrain.runtime.planning import Book, Inputs
+from visitgrain.runtime.retention import kept_from
 from visitgrain.runtime.settings import Settings
 from visitgrain.runtime.storage import Store
 
@@ -69,6 +70,13 @@ class Context:
         return Lake(None, settings.lake, settings.zone, lock_wait_s=settings.lock_wait_s, codec=codec)
 
     @cached_property
+    def vault(self) -> Lake | None:
+        """Where raw numbers go; None where none are kept."""
+        from visitgrain.runtime.vault import open_vault
+
+        return open_vault(self.spark, self.settings)
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(Store(self.settings.lake))
 
@@ -77,7 +85,7 @@ class Context:
         """What ran and what has been touched since, as of now."""
         store = Store(self.settings.lake)
         inputs = Inputs(lambda table: delta_log.files(store, table))
-        return Book(self.ledger.entries(), inputs, catalogue_hash=self.catalogue.hash)
+        return Book(self.ledger.entries(), inputs, catalogue_hash=self.catalogue.hash, kept=kept_from(store))
 
     @cached_property
     def catalogue(self) -> Catalogue:

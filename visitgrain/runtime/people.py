@@ -70,7 +70,8 @@ class People:
         for column in table.identities:
             if column.identity is not Identity.NUMBER and column.name in rows.column_names:
                 found = pc.or_(found, self._is_theirs(rows, table, column, day))
-        for name in table.texts_of_persons:
+        owned = any(column.identity is Identity.SUBSCRIBER for column in table.identities)
+        for name in () if owned else table.texts_of_persons:  # where a row says whose it is, its texts need not
             if name in rows.column_names and table.column(name).type == "string":
                 found = pc.or_(found, self._mentions(rows[name]))
         return _flat(found)

@@ -17,6 +17,7 @@ from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.delta_log import DataFile, of_part
 from visitgrain.runtime.job import Job, Read, Window
 from visitgrain.runtime.ledger import Entry, code_version
+from visitgrain.runtime.retention import KeptFrom, is_retired
 from visitgrain.span import Span
 from visitgrain.tables import Table
 
@@ -95,10 +96,14 @@ class _Contents:
 class Book:
     """What the ledger says of periods, against what the inputs are now."""
 
-    def __init__(self, entries: Iterable[Entry], inputs: Inputs, *, catalogue_hash: str) -> None:
+    def __init__(
+        self, entries: Iterable[Entry], inputs: Inputs, *, catalogue_hash: str, kept: KeptFrom | None = None
+    ) -> None:
+        """`kept`: from when on the tables are there that lost old rows; periods before are never due."""
         self.entries = list(entries)
         self._inputs = inputs
         self._catalogue_hash = catalogue_hash
+        self._kept = kept or {}
         self._last: dict[str, dict[date, Entry]] = {}
         for entry in self.entries:
             for first in entry.input_hashes:
@@ -125,7 +130,8 @@ class Book:
         """Periods that ran before and are not up to date: an input has changed since, or their last run failed."""
         if job.tracked:
             return set()
-        return {period for period in self.periods(job) if self.state(job, period) != State.COMPLETE}
+        known = [period for period in self.periods(job) if not is_retired(job, period, self._kept)]
+        return {period for period in known if self.state(job, period) != State.COMPLETE}
 
     def is_current(self, job: Job, period: Span) -> bool:
         """Complete, and computed with this code and catalogue."""

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from visitgrain.tables import Table
+from visitgrain.tables import Kind, Table
 
 # Without text: it would be long, and nobody searches a lake of visits by a range of names.
 _RANGED = ("date", "timestamp", "bigint", "int")
@@ -16,7 +16,7 @@ _RANGED = ("date", "timestamp", "bigint", "int")
 
 def statistics_columns(table: Table) -> tuple[str, ...]:
     """Columns worth a range per file: times, key, subscriber. Never a personal one: statistics outlive erased rows."""
-    useful = {*table.key, "subscriber_id"}
+    useful = set() if table.kind is Kind.VAULT else {*table.key, "subscriber_id"}
     return tuple(
         column.name
         for column in table.columns

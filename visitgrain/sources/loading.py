@@ -58,11 +58,11 @@ class TableLoad:
         rows = with_place(rows, self.table, self.load.late_horizon)
         rows.write.mode("overwrite").parquet(f"{self.folder}/rows")
         self.counts = counted(self._rows, self.table).collect()
-        repeated = settling.repeated(self._good, self._stored, self.table, KEY_HASH)
+        repeated = settling.repeated(self.good, self._stored, self.table, KEY_HASH)
         repeated.write.mode("overwrite").parquet(f"{self.folder}/repeated")
         if self._staged("repeated").isEmpty():
             return  # the common case: nothing to settle
-        contested = settling.contested(self._good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
+        contested = settling.contested(self.good, self._stored, self._staged("repeated"), self.table, KEY_HASH)
         contested = beside_admitted(contested, self.table, self.load.late_horizon)
         contested.write.mode("overwrite").parquet(f"{self.folder}/contested")
         self.contested = self._staged("contested")
@@ -100,7 +100,8 @@ class TableLoad:
         return self._staged("rows")
 
     @property
-    def _good(self) -> DataFrame:
+    def good(self) -> DataFrame:
+        """Staged rows that are neither filtered nor refused by themselves."""
         return self._rows.where(F.col(RULE).isNull() & F.col(REASON).isNull())
 
     @property
@@ -152,8 +153,8 @@ class TableLoad:
         """New rows that stand, each with its place."""
         names = [*self.table.column_names, PLACE]
         if self.contested is None:
-            return self._good.select(*names)
-        alone = self._good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti")
+            return self.good.select(*names)
+        alone = self.good.join(self._staged("repeated"), on=KEY_HASH, how="left_anti")
         won = self.contested.where(~F.col(STORED) & (F.col(OUTCOME) == KEPT))
         return alone.select(*names).unionByName(won.select(*names))
 

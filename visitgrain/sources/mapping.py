@@ -18,6 +18,7 @@ from visitgrain.sources.excluding import Exclusions
 from visitgrain.sources.reading import Rows
 from visitgrain.sources.records import BLANK, MAX_PAYLOAD
 from visitgrain.sources.settling import NEWEST, contenders, payload
+from visitgrain.sources.vaulting import RAW
 from visitgrain.tables import Column as Declared, Table
 from visitgrain.tables.inputs import NUMBERS
 from visitgrain.tables.model import Identity
@@ -86,6 +87,8 @@ def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Loa
     if "rescued" in table.column_names:
         hidden = F.transform_values("rescued", lambda _, value: F.regexp_replace(value, PHONE.pattern, MASK))
         frame = frame.withColumns({"rescued": F.when(F.col("rescued").isNotNull(), hidden)})
+    if table is NUMBERS:
+        frame = frame.withColumns({RAW: F.col("number"), "number": F.lit(None).cast("string")})
     reason = F.when(F.col(RULE).isNull(), F.coalesce(REASON, *(check for check in checks if check is not None)))
     return frame.withColumn(REASON, reason).select(
         *(c.name for c in table.columns if c.name not in GENERATED),
@@ -93,6 +96,7 @@ def _with_fate(frame: DataFrame, carried: Sequence[str], table: Table, load: Loa
         F.lit(load.load_id).alias("load_id"),
         F.xxhash64(*contenders(table)).alias(KEY_HASH),
         *carried,
+        *([RAW] if table is NUMBERS else []),
         RULE,
         REASON,
         "_file",
