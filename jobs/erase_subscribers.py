@@ -31,7 +31,13 @@ from visitgrain.runtime.vault import protect
 from visitgrain.sources.sealing import opened
 from visitgrain.tables import TABLES, Kind
 from visitgrain.tables.inputs import EVENTS, NUMBERS
-from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS, VAULT_NUMBERS
+from visitgrain.tables.privacy import (
+    ERASED_SUBSCRIBERS,
+    ERASURE_PROOFS,
+    ERASURE_REQUESTS,
+    PSEUDONYM_ROTATIONS,
+    VAULT_NUMBERS,
+)
 from visitgrain.tables.runs import LATE_EVENTS
 
 NAME = "erase_subscribers"
@@ -165,11 +171,14 @@ def _from_vault(context: Context, people: People, rows: dict[str, int]) -> int:
     vault, gone = context.vault, 0
     if vault is None:
         return 0
-    with vault.lock(VAULT_NUMBERS):
-        if days := rows_of(vault, VAULT_NUMBERS, people):
-            rows[VAULT_NUMBERS.name] = sum(days.values())
-            remove(vault, VAULT_NUMBERS, people, days, run_id=context.run_id)
-        gone += purge(vault.store, VAULT_NUMBERS) + clear_all_staging(vault.store)
+    tables = (VAULT_NUMBERS, PSEUDONYM_ROTATIONS)
+    with vault.lock(*tables):
+        for table in tables:
+            if days := rows_of(vault, table, people):
+                rows[table.name] = sum(days.values())
+                remove(vault, table, people, days, run_id=context.run_id)
+            gone += purge(vault.store, table)
+        gone += clear_all_staging(vault.store)
         protect(vault)
     return gone
 

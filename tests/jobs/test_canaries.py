@@ -58,6 +58,7 @@ def feed() -> dict[str, list[str] | str]:
     rows += [event("bad", "2026-03-01T11:00:00", number=CANARIES[1], step="x")]
     rows += [event("long", "2026-03-01T11:00:00", number=f"{CANARIES[2]}0")]  # a digit too many
     more = [f"note{n},d{n},,2026-03-01T12:00:00,,click,/,,,{c},{c}" for n, c in enumerate(CANARIES[:3])]
+    numbers = [*(f"{c},2020-01-01" for c in CANARIES), f"{CANARIES[3]},never", ""]
     return {
         "events/a.csv": rows,
         "events/b.csv": "\n".join([f"{HEADER},note,secret_field", *more, ""]),

@@ -25,6 +25,7 @@ from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
 from visitgrain.cli.restore import restore
 from visitgrain.cli.retain import retain
+from visitgrain.cli.rotate import rotate_pseudonyms
 from visitgrain.cli.run import backfill, run
 from visitgrain.cli.status import status
 from visitgrain.cli.telemetry import export, lineage, telemetry
@@ -68,7 +69,7 @@ def app(
 COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
-    *(erase, retain, audit),
+    *(erase, retain, audit, rotate_pseudonyms),
     *(demo, docs, config, mlflow_server, cluster),
     *(maintain, restore, telemetry, lineage),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visitgrain.tables.model import Kind, Table, col, key
+from visitgrain.tables.model import Identity, Kind, Table, col, key
 
 SUBJECT = "keyed hash of the identity: tells nothing without the key of the pseudonyms"
 
@@ -111,8 +111,8 @@ PSEUDONYM_ROTATIONS = Table(
     grain="one row per pseudonym that a change of the key replaced",
     description="Old pseudonym to new one, until the old key is destroyed.",
     columns=(
-        key("old_id", "bigint", "pseudonym under the old key"),
-        key("new_id", "bigint", "pseudonym under the new key"),
+        key("old_id", "bigint", "pseudonym under the old key", identity=Identity.SUBSCRIBER),
+        key("new_id", "bigint", "pseudonym under the new key", identity=Identity.SUBSCRIBER),
         key("old_key", "string", "id of the old key"),
         key("new_key", "string", "id of the new key"),
     ),
