@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from visitgrain.arrow.changes import Tie
@@ -32,6 +32,9 @@ class Books:
     def version(self, table: Table) -> int:
         """Newest version; -1 where the table is not there."""
         return -1
+
+    def kept_from(self) -> dict[str, date]:
+        return {}
 
     def rewritten(self, came: Iterable[DataFile], went: Iterable[DataFile]) -> Tie | None:
         return self.rewrites.get((paths_of(came), paths_of(went)))

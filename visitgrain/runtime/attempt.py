@@ -20,7 +20,7 @@ from visitgrain.runtime.lake import Lake, Written
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.planning import Book, Inputs
 from visitgrain.runtime.progress import progress
-from visitgrain.runtime.retention import kept_from, refuse_retired
+from visitgrain.runtime.retention import refuse_retired
 from visitgrain.runtime.side_by_side import side_by_side
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.staging import Staged
@@ -103,7 +103,7 @@ class Attempt:
 
     def _execute(self) -> None:
         """Everything is staged and counted before the first table changes."""
-        refuse_retired(self.job, self.periods, kept_from(self.lake.store))
+        refuse_retired(self.job, self.periods, self.context.ledger.kept_from())
         contents = Inputs(self.lake.data_files)
         contents.look_at(self.job)  # before they are opened: what changes in between makes the periods touched
         self._look_at_inputs()

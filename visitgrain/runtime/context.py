@@ -15,7 +15,6 @@ from visitgrain.runtime import delta_log
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
 from visitgrain.runtime.planning import Book, Inputs
-from visitgrain.runtime.retention import kept_from
 from visitgrain.runtime.settings import Settings
 from visitgrain.runtime.storage import Store
 
@@ -85,7 +84,7 @@ class Context:
         """What ran and what has been touched since, as of now."""
         store = Store(self.settings.lake)
         inputs = Inputs(lambda table: delta_log.files(store, table))
-        return Book(self.ledger.entries(), inputs, catalogue_hash=self.catalogue.hash, kept=kept_from(store))
+        return Book(self.ledger.entries(), inputs, catalogue_hash=self.catalogue.hash, kept=self.ledger.kept_from())
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import visitgrain
 from visitgrain.runtime import delta_log
+from visitgrain.runtime.small_tables import rows_of
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
+from visitgrain.tables.privacy import RETENTION_PROOFS
 from visitgrain.tables.runs import RUN_LEDGER
 
 if TYPE_CHECKING:
@@ -61,6 +63,13 @@ class Ledger:
         """All rows, oldest first; none when nothing ran yet."""
         rows = records(self._store, RUN_LEDGER)
         return sorted((Entry(**row) for row in rows), key=lambda entry: entry.started_at)
+
+    def kept_from(self) -> dict[str, date]:
+        """By table that lost its old rows to `retain`: the first day that is still there."""
+        found: dict[str, date] = {}
+        for row in rows_of(self._store, RETENTION_PROOFS):
+            found[row["table_name"]] = max(found.get(row["table_name"], date.min), row["kept_from"])
+        return found
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""

@@ -7,20 +7,9 @@ from datetime import date
 
 from visitgrain.errors import ConfigError, GateRefused
 from visitgrain.runtime.job import Job
-from visitgrain.runtime.small_tables import rows_of
-from visitgrain.runtime.storage import Store
 from visitgrain.span import Span
-from visitgrain.tables.privacy import RETENTION_PROOFS
 
-KeptFrom = Mapping[str, date]  # by table: the first day that is still there
-
-
-def kept_from(store: Store) -> dict[str, date]:
-    """Of tables that have lost old rows."""
-    found: dict[str, date] = {}
-    for row in rows_of(store, RETENTION_PROOFS):
-        found[row["table_name"]] = max(found.get(row["table_name"], date.min), row["kept_from"])
-    return found
+KeptFrom = Mapping[str, date]  # by table that lost rows: the first day still there
 
 
 def is_retired(job: Job, period: Span, kept: KeptFrom) -> bool:

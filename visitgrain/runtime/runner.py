@@ -10,7 +10,6 @@ from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, Inputs, next_run
-from visitgrain.runtime.retention import kept_from
 from visitgrain.span import Span
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
@@ -43,7 +42,7 @@ def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence
     not current. What is touched shows as the steps before are done: take each step when the one before has ended.
     """
     inputs = Inputs(context.lake.data_files)
-    book = Book(ran_before, inputs, catalogue_hash=context.catalogue.hash, kept=kept_from(context.lake.store))
+    book = Book(ran_before, inputs, catalogue_hash=context.catalogue.hash, kept=context.ledger.kept_from())
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
         pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.due(job)
