@@ -68,7 +68,7 @@ def unknown_rows(lake: Lake, table: Table, names: Names) -> int:
     if not files or not concerned(table):
         return 0
     listing = listed(lake.spark, lake.path(table), files).listing
-    counts = listing.mapInArrow(partial(_unknown, table=table, names=names), _COUNT).collect()
+    counts = listing.mapInArrow(partial(_unknown, table=table, names=names), "rows bigint").collect()
     return sum(row["rows"] for row in counts)
 
 
