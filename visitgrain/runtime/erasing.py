@@ -23,7 +23,6 @@ from visitgrain.runtime.listing import listed
 from visitgrain.runtime.people import People
 from visitgrain.tables import TABLES, Kind, Table
 
-FOUND = "partition: date, rows: bigint"
 _FOUND = pa.schema([("partition", pa.date32()), ("rows", pa.int64())])
 Days = dict[date | None, int]
 
@@ -40,7 +39,7 @@ def rows_of(lake: Lake, table: Table, people: People) -> Days:
     if not files:
         return {}
     listing = listed(lake.spark, lake.path(table), files).listing
-    found = listing.mapInArrow(partial(_counted, table=table, people=people), FOUND).collect()
+    found = listing.mapInArrow(partial(_counted, table=table, people=people), "partition: date, rows: bigint").collect()
     total: Counter[date | None] = Counter()
     for row in found:
         total[row["partition"]] += row["rows"]
@@ -65,8 +64,9 @@ class Search:
 
 
 def search(lake: Lake, people: People, *, but: Table, folders: Iterable[Path] = ()) -> Search:
-    """Look for `people` in each table, decoded, and for their names in the bytes of all files; not in the table `but`.
+    """Look for `people` in the rows of each table, and for their names in all other files; not in the table `but`.
 
+    Rows are looked at in the workers. Read here are logs, receipts, results and whatever else lies there.
     `folders`: more places outside of the lake, and files; those that do not exist hold nothing.
     """
     found = [table.name for table in reached() if table is not but and rows_of(lake, table, people)]
@@ -74,7 +74,7 @@ def search(lake: Lake, people: People, *, but: Table, folders: Iterable[Path] = 
     names = re.compile(rb"(?<![0-9A-Za-z_])(?:" + either + rb")(?![0-9A-Za-z_])")
     files = 0
     for name in lake.store.below():
-        if name.startswith(f"{but.name}/"):
+        if name.startswith(f"{but.name}/") or _is_data(name):
             continue
         files += 1
         content = lake.store.read_bytes(name)
@@ -85,6 +85,11 @@ def search(lake: Lake, people: People, *, but: Table, folders: Iterable[Path] = 
         if names.search(path.read_bytes()):
             found.append(str(path))
     return Search(files, tuple(found))
+
+
+def _is_data(name: str) -> bool:
+    """A data file of a table: purged where it is of no use, else decoded."""
+    return name.partition("/")[0] in TABLES and "/_delta_log/" not in name and name.endswith(".parquet")
 
 
 def _counted(listing: Iterable[pa.RecordBatch], *, table: Table, people: People) -> Iterator[pa.RecordBatch]:

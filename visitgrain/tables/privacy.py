@@ -33,7 +33,7 @@ ERASURE_PROOFS = Table(
         key("run_id", "string", "run that erased"),
         key("rows", "map<string,bigint>", "table -> rows removed by this run, of all its requests together"),
         key("files_removed", "bigint", "data, log and staging files deleted for good"),
-        key("files_searched", "bigint", "files read from end to end afterwards, outside of the vault"),
+        key("files_searched", "bigint", "files beside the rows of the tables that were read to the end afterwards"),
         key("found", "bigint", "places where an identity was found afterwards; always 0 in a proof"),
     ),
     key=("request_id",),
