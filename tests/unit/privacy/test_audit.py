@@ -96,3 +96,19 @@ def test_an_export_is_noted(lake, capsys):  # noqa: F811
     with pytest.raises(SystemExit):
         main(["--lake", str(lake), "audit", "verify"])
     assert f"1 rows, none was changed; the last hash is {row['hash']}" in capsys.readouterr().out
+
+
+def test_a_look_at_somebody_is_noted_before_it_is_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("visitgrain.cli.explain_subscriber.explain_subscriber", lambda *_: "segment 7")
+    look = ["explain", "subscriber", str(SUBSCRIBER), "--month", "2026-03"]
+    with pytest.raises(SystemExit) as ended:
+        main(["--lake", str(tmp_path), *look, "--purpose", "complaint 12"])
+    assert not ended.value.code
+    assert capsys.readouterr().out == "segment 7\n"
+    [row] = verified(Store(str(tmp_path)))
+    assert (row["action"], row["subject"], row["rows"]) == ("explain subscriber", subject_of(SUBSCRIBER), 1)
+    with pytest.raises(SystemExit) as ended:
+        main(["--lake", str(tmp_path), "--set", "audit_purpose=required", *look])
+    assert ended.value.code == 2
+    assert "segment 7" not in capsys.readouterr().out
+    assert len(verified(Store(str(tmp_path)))) == 1
