@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyspark.sql import functions as F
 
 from jobs.erase_subscribers import erase, request
@@ -95,7 +96,7 @@ def test_h02_to_h05(world):
             assert not any(needle in content for needle in needles), file
     # H3: no version to travel back to
     for name in done.rows:
-        with pytest.raises(Exception, match=r"(?i)version|not found|no such|invalid"):
+        with pytest.raises(DeltaError, match="No files in log segment"):
             DeltaTable(made.lake.path(TABLES[name]), version=versions[name]).to_pyarrow_dataset().to_table()
     assert not made.lake.store.below("_staging")
     # the proof names nobody
