@@ -23,6 +23,8 @@ from visitgrain.sources.secret import pseudonym_key
 from visitgrain.span import Span
 from visitgrain.tables.privacy import VAULT_NUMBERS
 
+pytestmark = pytest.mark.faults
+
 CANARIES = [f"139{n:02}77{n:02}31" for n in range(20)]
 MAPPING = (
     SHOP.replace("pseudonym(number)\n      event_time", "pseudonym(msisdn(number))\n      event_time")

@@ -18,6 +18,8 @@ from visitgrain.tables.inputs import EVENTS, NUMBERS
 from visitgrain.tables.privacy import PSEUDONYM_ROTATIONS
 from visitgrain.tables.runs import QUARANTINED_EVENTS
 
+pytestmark = pytest.mark.faults
+
 A, B, STRANGER = "13800138000", "13900139000", "13700137000"
 SINCE = "2020-01-01"
 
