@@ -11,6 +11,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from visitgrain.errors import ConfigError
+from visitgrain.runtime import preflight
 
 # Always on: what keeps answers right and tables readable by every engine. `assert_safe` refuses a session without them.
 SAFE = {
@@ -73,8 +74,10 @@ def vendored_jars(folder: Path) -> list[Path]:
 def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping[str, str]) -> SparkSession:
     """A session with the safe settings, `options` on top of them, and Delta from the vendored jars.
 
-    `master` None leaves the choice to spark-submit. Workers run the Python of this process. Raises as `assert_safe`.
+    `master` None leaves the choice to spark-submit. Workers run the Python of this process. Raises as `assert_safe`, and
+    ConfigError where driver or executors are not what the suite is tested with.
     """
+    preflight.check_driver()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("visitgrain")
@@ -88,6 +91,8 @@ def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping
     spark = builder.getOrCreate()
     assert_safe(lambda name: spark.conf.get(name, None), needed)
     spark.sparkContext.setLogLevel("ERROR")
+    preflight.check_jvm(spark)
+    preflight.check_executors(spark)
     return spark
 
 
