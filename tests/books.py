@@ -20,6 +20,7 @@ class Books:
     """A stand-in for a Context, its lake and its ledger. Subclasses say which files the tables have."""
 
     catalogue: Any  # has a `hash`
+    run_id, attached = "r", False
 
     def __init__(self) -> None:
         self.ran: list[Entry] = []

@@ -19,6 +19,7 @@ from visitgrain.cli.demo import demo
 from visitgrain.cli.docs import docs
 from visitgrain.cli.erase import erase
 from visitgrain.cli.explain import explain
+from visitgrain.cli.export import export
 from visitgrain.cli.maintain import maintain
 from visitgrain.cli.metrics import metrics
 from visitgrain.cli.models import models
@@ -27,8 +28,9 @@ from visitgrain.cli.restore import restore
 from visitgrain.cli.retain import retain
 from visitgrain.cli.rotate import rotate_pseudonyms
 from visitgrain.cli.run import backfill, run
+from visitgrain.cli.run_ids import checked_run_id
 from visitgrain.cli.status import status
-from visitgrain.cli.telemetry import export, lineage, telemetry
+from visitgrain.cli.telemetry import lineage, telemetry, write_exports
 from visitgrain.cli.tracking_server import mlflow_server
 from visitgrain.cli.unstitch import unstitch
 from visitgrain.runtime.context import Context
@@ -44,6 +46,7 @@ from visitgrain.runtime.settings import default_conf, resolve
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting; may be repeated.")
 @click.option("--lake", help="Folder or URI of all tables; short for --set lake=…")
+@click.option("--run-id", callback=checked_run_id, help="Name this run, or go on with the run of that name.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--debug", is_flag=True, help="Show whole traces and more logs.")
 @click.pass_context
@@ -53,16 +56,18 @@ def app(
     environment: str,
     overrides: tuple[str, ...],
     lake: str | None,
+    run_id: str | None,
     log_format: Literal["text", "json"],
     debug: bool,
 ) -> None:
     """Behaviour analytics for a mobile operator's e-channel: visits, features and segments in Delta tables."""
     pairs: list[Any] = [*overrides, *([f"lake={lake}"] if lake else [])]
     resolved = resolve(conf or default_conf(), environment=environment, overrides=pairs)
-    context = Context(resolved.settings, resolved.conf, debug=debug)
+    named = {"run_id": run_id, "attached": True} if run_id else {}
+    context = Context(resolved.settings, resolved.conf, debug=debug, **named)
     configure_logs(run_id=context.run_id, form=log_format, debug=debug)
     click_context.obj = context
-    click_context.call_on_close(partial(export, context))
+    click_context.call_on_close(partial(write_exports, context))
     click_context.meta["origins"] = resolved.origins
 
 
@@ -70,7 +75,7 @@ COMMANDS = (
     *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
     *(erase, retain, audit, rotate_pseudonyms),
-    *(demo, docs, config, mlflow_server, cluster),
+    *(demo, docs, config, mlflow_server, cluster, export),
     *(maintain, restore, telemetry, lineage),
 )
 for command in COMMANDS:

@@ -10,11 +10,11 @@ import click
 from visitgrain.cli.discovery import jobs_of, target
 from visitgrain.cli.periods import Period, argument, between, period_options, shown, span_of
 from visitgrain.cli.text_table import echo_table
-from visitgrain.errors import VisitgrainError
+from visitgrain.errors import UsageError, VisitgrainError, suggestion
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.ledger import Entry
-from visitgrain.runtime.planning import takes_many
+from visitgrain.runtime.planning import failed_run, takes_many
 from visitgrain.span import Span
 
 
@@ -22,6 +22,8 @@ from visitgrain.span import Span
 @click.argument("name", metavar="JOB|PIPELINE")
 @period_options
 @click.option("--dry-run", is_flag=True, help="Build and check every transform; write nothing.")
+@click.option("--until", metavar="JOB", help="Of a pipeline: run its jobs up to this one, and publish nothing yet.")
+@click.option("--from-failed", is_flag=True, help="Go on with the last run of this, which failed; what it did stays.")
 @click.option("--trials", type=click.IntRange(min=0), help="Settings that a training job tries per learner.")
 @click.pass_obj
 def run(
@@ -32,16 +34,51 @@ def run(
     start: Span | None,
     end: Span | None,
     dry_run: bool,
+    until: str | None,
+    from_failed: bool,
     trials: int | None,
 ) -> None:
-    """Run a job or a pipeline once. A second run replaces what the first wrote."""
+    """Run a job or a pipeline once. A second run replaces what the first wrote.
+
+    With `visitgrain --run-id ID run …` the same command again goes on with the run: what it did stays as it is, unless
+    code, catalogue or inputs have changed since.
+    """
     found = target(name)
+    last = _job_of(found, until) if until else None
     span = span_of(found.grain, day=day, month=month, start=start, end=end)
     context.trials = trials
     if dry_run:
         _dry_run(found, span, context)
-    else:
-        _echo_entries(_run_once(found, span, context))
+        return
+    if from_failed:
+        _attach_to_failed(found, span, context)
+    entries = _run_once(found, span, context, until=last)
+    _echo_entries(entries)
+    if not entries:
+        click.echo(f"nothing to do: run {context.run_id} has done it before")
+
+
+def _job_of(found: Job | Pipeline, name: str) -> Job:
+    """Raises UsageError."""
+    names = [job.name for job in found.jobs] if isinstance(found, Pipeline) else []
+    if name not in names:
+        allowed = f"its jobs are {', '.join(names)}" if names else "it is a job; --until is for pipelines"
+        raise UsageError(f"--until {name}: not a job of {found.name}{suggestion(name, names)}; {allowed}")
+    return jobs_of(found)[names.index(name)]
+
+
+def _attach_to_failed(found: Job | Pipeline, span: Span, context: Context) -> None:
+    """Make this process go on with the run that failed. Raises UsageError."""
+    if context.attached:
+        return  # --run-id says which
+    failed = failed_run(jobs_of(found), span, context.ledger.entries())
+    if failed is None:
+        raise UsageError(
+            f"--from-failed: the ledger of {context.settings.lake} has no run of {found.name} for {shown(span)} that "
+            "failed last; leave out --from-failed"
+        )
+    click.echo(f"going on with run {failed}", err=True)
+    context.run_id, context.attached = failed, True
 
 
 @click.command()
@@ -76,10 +113,12 @@ def backfill(context: Context, name: str, start: Span, end: Span, missing_only: 
     click.echo(f"{len(wanted) - len(done)} of {len(wanted)} periods run, {len(done)} were done before")
 
 
-def _run_once(found: Job | Pipeline, span: Span, context: Context) -> list[Entry]:
+def _run_once(found: Job | Pipeline, span: Span, context: Context, *, until: Job | None = None) -> list[Entry]:
     from visitgrain.runtime.runner import run_job, run_pipeline
 
-    return run_pipeline(found, span, context) if isinstance(found, Pipeline) else run_job(found, span, context)
+    if isinstance(found, Pipeline):
+        return run_pipeline(found, span, context, until=until)
+    return run_job(found, span, context)
 
 
 def _done(found: Job | Pipeline, wanted: Iterable[Span], context: Context) -> set[Span]:

@@ -60,7 +60,7 @@ def telemetry_text(context: Context) -> str:
     return figures.text_of(found)
 
 
-def export(context: Context) -> None:
+def write_exports(context: Context) -> None:
     """What the settings want told after a command that recorded runs. A failure is a warning: the run is done."""
     if "ledger" not in vars(context) or not context.ledger.recorded:  # it is opened by commands that need it
         return

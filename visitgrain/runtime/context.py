@@ -37,6 +37,7 @@ class Context:
     settings: Settings
     conf: Path
     run_id: str = field(default_factory=new_run_id)
+    attached: bool = False  # the run began before, in another process: what it has done stays done
     debug: bool = False
     trials: int | None = None  # of a hyper-parameter search; None = as the catalogue says
 

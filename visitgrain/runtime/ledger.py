@@ -56,7 +56,6 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._of_this_run: list[Entry] = []
         self.recorded: list[Entry] = []  # by this process
 
     def entries(self) -> list[Entry]:
@@ -72,11 +71,15 @@ class Ledger:
         return found
 
     def write_result(self, run_id: str, entries: Sequence[Entry]) -> None:
-        """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it."""
-        self._of_this_run += entries
-        status = "failed" if any(entry.status == "failed" for entry in self._of_this_run) else "ok"
-        content = {"run_id": run_id, "status": status, "entries": [asdict(entry) for entry in self._of_this_run]}
-        self._store.write_json(f"_runs/{run_id}.json", content)
+        """Add `entries` to `_runs/<run_id>.json`: what a script reads when only the exit code reached it.
+
+        The status is that of the last attempts: a run that was continued may end well.
+        """
+        name = f"_runs/{run_id}.json"
+        listed = [*(self._store.read_json(name) or {"entries": []})["entries"], *map(asdict, entries)]
+        last = {(e["job"], e["table_name"], str(e["period_start"])): e["status"] for e in listed}
+        status = "failed" if "failed" in last.values() else "ok"
+        self._store.write_json(name, {"run_id": run_id, "status": status, "entries": listed})
 
     def record(self, lake: Lake, entries: Sequence[Entry]) -> None:
         """Append `entries` in one commit."""

@@ -138,6 +138,11 @@ class Book:
         last = self._last.get(job.name, {}).get(period.start)
         return self._made_alike(last) and self.state(job, period) == State.COMPLETE
 
+    def is_done(self, job: Job, period: Span, run_id: str) -> bool:
+        """Current, by what this very run did."""
+        last = self._last.get(job.name, {}).get(period.start)
+        return last is not None and last.run_id == run_id and self.is_current(job, period)
+
     def _made_alike(self, entry: Entry | None) -> bool:
         made_with = (entry.code_version, entry.catalogue_hash) if entry else None
         return made_with == (code_version(), self._catalogue_hash)
@@ -146,6 +151,14 @@ class Book:
 def takes_many(job: Job) -> bool:
     """Does one run of the job take several periods?"""
     return job.grain == "day" or job.many_months
+
+
+def failed_run(jobs: Iterable[Job], span: Span, entries: Iterable[Entry]) -> str | None:
+    """Id of the last run of `jobs` for days of `span`, where it failed; None where it ended well or never began."""
+    names = {job.name for job in jobs}
+    of_span = [e for e in entries if e.job in names and e.period_start <= span.end and e.period_end >= span.start]
+    last = max(of_span, key=lambda entry: entry.started_at, default=None)
+    return last.run_id if last is not None and last.status == "failed" else None
 
 
 def next_run(job: Job, periods: Iterable[Span]) -> Span:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import functions as F
 
 from visitgrain.runtime.attempt import Attempt
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
+from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, Inputs, next_run
 from visitgrain.span import Span
@@ -15,15 +20,33 @@ from visitgrain.tables.runs import PUBLISHED_RUNS
 
 
 def run_job(job: Job, span: Span, context: Context) -> list[Entry]:
-    """Run `job` for `span`; one ledger entry per table. Raises a VisitgrainError after recording the failure."""
-    return _run([(job, span)], context, _ran_before(context))
+    """Run `job` for `span`; one ledger entry per table, none where an attached run has done it before.
 
-
-def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry]:
-    """Run what `steps` says, then publish the version of every table of the pipeline. A failure publishes nothing."""
+    Raises a VisitgrainError after recording the failure.
+    """
     ran_before = _ran_before(context)
-    entries = _run(steps(pipeline, span, context, ran_before), context, ran_before)
-    published = {
+    book = Book(ran_before, Inputs(context.lake.data_files), catalogue_hash=context.catalogue.hash)
+    if context.attached and all(book.is_done(job, period, context.run_id) for period in span.periods(job.grain)):
+        return []
+    return _run([(job, span)], context, ran_before)
+
+
+def run_pipeline(pipeline: Pipeline, span: Span, context: Context, *, until: Job | None = None) -> list[Entry]:
+    """Run what `steps` says, then publish the version of every table of the pipeline. A failure publishes nothing.
+
+    `until`: run the jobs up to this one and publish nothing; the same run goes on later.
+    """
+    ran_before = _ran_before(context)
+    wanted = pipeline if until is None else replace(pipeline, jobs=pipeline.jobs[: pipeline.jobs.index(until) + 1])
+    entries = _run(steps(wanted, span, context, ran_before), context, ran_before)
+    if until is None:
+        _publish(pipeline, span, context)
+    return entries
+
+
+def _publish(pipeline: Pipeline, span: Span, context: Context) -> None:
+    """Append to `published_runs`, once per run: an attached run that has published these versions adds nothing."""
+    published: dict[str, Any] = {
         "run_id": context.run_id,
         "pipeline": pipeline.name,
         "period_start": span.start,
@@ -31,8 +54,18 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context) -> list[Entry
         "published_at": datetime.now(UTC),
         "versions": {table.name: context.lake.version(table) for job in pipeline.jobs for table in job.writes},
     }
-    context.lake.append(PUBLISHED_RUNS, [published], run_id=context.run_id)
-    return entries
+    if not (context.attached and _is_published(published, context.lake)):
+        context.lake.append(PUBLISHED_RUNS, [published], run_id=context.run_id)
+
+
+def _is_published(row: Mapping[str, Any], lake: Lake) -> bool:
+    if not lake.has(PUBLISHED_RUNS):
+        return False
+    same = F.lit(True)
+    for name in ("run_id", "pipeline", "period_start"):
+        same = same & (F.col(name) == F.lit(row[name]))
+    last = lake.read(PUBLISHED_RUNS).where(same).orderBy(F.desc("published_at")).first()
+    return last is not None and last.versions == row["versions"]
 
 
 def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence[Entry]) -> Iterator[tuple[Job, Span]]:
@@ -40,12 +73,17 @@ def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence
 
     A job of a finer grain than the pipeline's (days of a monthly pipeline) runs for those of its periods only that are
     not current. What is touched shows as the steps before are done: take each step when the one before has ended.
+    An attached run leaves out what it has done before, unless code, catalogue or inputs have changed since.
     """
     inputs = Inputs(context.lake.data_files)
     book = Book(ran_before, inputs, catalogue_hash=context.catalogue.hash, kept=context.ledger.kept_from())
     for job in pipeline.jobs:
         asked = span.periods(job.grain)
-        pending = {p for p in asked if job.grain == pipeline.grain or not book.is_current(job, p)} | book.due(job)
+        if job.grain != pipeline.grain:
+            asked = [period for period in asked if not book.is_current(job, period)]
+        elif context.attached:
+            asked = [period for period in asked if not book.is_done(job, period, context.run_id)]
+        pending = set(asked) | book.due(job)
         while pending:
             run = next_run(job, pending)
             yield job, run

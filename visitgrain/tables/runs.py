@@ -77,10 +77,10 @@ INGEST_MANIFEST = Table(
 RUN_LEDGER = Table(
     name="run_ledger",
     kind=Kind.RUNTIME,
-    grain="one row per job run and written table",
+    grain="one row per attempt of a job and written table",
     description="What each run read and wrote, with the conservation law and the content hash.",
     columns=(
-        key("run_id", "string", "one command = one run id"),
+        key("run_id", "string", "one command, and those that continue it = one run id"),
         key("job", "string", "job"),
         key("table_name", "string", "table written"),
         key("period_start", "date", "first day the run computed"),
@@ -100,13 +100,13 @@ RUN_LEDGER = Table(
         key("started_at", "timestamp", "when"),
         key("seconds", "double", "how long", unit="s"),
     ),
-    key=("run_id", "job", "table_name", "period_start"),
+    key=("run_id", "job", "table_name", "period_start", "started_at"),
 )
 
 PUBLISHED_RUNS = Table(
     name="published_runs",
     kind=Kind.RUNTIME,
-    grain="one row per finished pipeline run",
+    grain="one row per publication of a finished pipeline run",
     description="The version of every table that readers should use.",
     columns=(
         key("run_id", "string", "run"),
@@ -116,7 +116,7 @@ PUBLISHED_RUNS = Table(
         key("published_at", "timestamp", "when"),
         key("versions", "map<string,bigint>", "table -> Delta version"),
     ),
-    key=("run_id", "pipeline", "period_start"),
+    key=("run_id", "pipeline", "period_start", "published_at"),
 )
 
 UNSTITCHED = Table(

@@ -193,12 +193,12 @@ def context(tmp_path) -> Context:
 
 
 def test_after_a_run_both_files_are_written_and_without_one_neither(context, tmp_path, monkeypatch):
-    commands.export(context)
+    commands.write_exports(context)
     assert not (tmp_path / "v.prom").exists()
     lake = context.lake_without_spark
     monkeypatch.setattr(Context, "lake", lake)
     context.ledger.record(lake, [entry()])
-    commands.export(context)
+    commands.write_exports(context)
     assert 'visitgrain_job_last_rows{job="cut_visits"} 50' in (tmp_path / "v.prom").read_text()
     assert len((tmp_path / "l.jsonl").read_text().splitlines()) == 2
 
@@ -208,7 +208,7 @@ def test_a_full_disk_is_a_warning_with_the_way_out(context, tmp_path, monkeypatc
     monkeypatch.setattr(Context, "lake", lake)
     context.ledger.record(lake, [entry()])
     monkeypatch.setattr(openlineage.os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    commands.export(context)
+    commands.write_exports(context)
     assert f"visitgrain lineage --run {context.run_id}" in caplog.text
 
 
