@@ -43,6 +43,7 @@ class Context:
 
     @cached_property
     def spark(self) -> SparkSession:
+        from visitgrain.runtime.preflight import check_place
         from visitgrain.runtime.session import build_session
 
         settings = self.settings
@@ -50,6 +51,7 @@ class Context:
         if not self.debug:
             options = with_quiet_jvm(options, self.conf)
         spark = build_session(master=settings.master, zone=settings.zone, jars=self._jars, options=options)
+        check_place(settings.lake, mode=spark.conf.get("spark.submit.deployMode", "client"))
         if not self.debug:
             spark.sparkContext.setLogLevel("OFF")  # failures reach the user as one line, not as Java traces
         return spark

@@ -49,6 +49,15 @@ def check_driver() -> None:
         raise ConfigError(f"Python of {sys.prefix}: {_listed(wrong)}: {SET_UP}")
 
 
+def check_place(lake: str, *, mode: str | None) -> None:
+    """A driver in the cluster works in a folder that vanishes with it: the lake is elsewhere. Raises ConfigError."""
+    if mode == "cluster" and "://" not in lake and not Path(lake).is_absolute():
+        raise ConfigError(
+            f"lake: {lake} is relative, and would vanish with the driver's container: name a folder that driver and "
+            "executors mount, or s3a://… (conf/cluster.yaml, or --lake)"
+        )
+
+
 def check_jvm(spark: SparkSession) -> None:
     """Delta as it runs in the driver. Raises ConfigError."""
     assert spark._jvm is not None

@@ -147,6 +147,13 @@ def test_executors_that_never_come_are_not_waited_for_for_ever(monkeypatch):
         preflight.check_executors(session)
 
 
+def test_a_lake_does_not_vanish_with_the_driver():
+    for lake, mode in (("lake", "client"), ("/mnt/lake", "cluster"), ("s3a://b/lake", "cluster")):
+        preflight.check_place(lake, mode=mode)
+    with pytest.raises(ConfigError, match="lake: lake is relative, and would vanish"):
+        preflight.check_place("lake", mode="cluster")
+
+
 def test_a_local_master_has_no_executors_to_ask():
     preflight.check_executors(SimpleNamespace(sparkContext=SimpleNamespace(master="local[*]")))
     preflight.check_executors(SimpleNamespace(sparkContext=SimpleNamespace(master="local")))
