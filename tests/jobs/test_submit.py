@@ -19,8 +19,8 @@ MEMORY = ["--driver-memory", "600m", "--conf", "spark.executor.memory=600m"]
 ONE_TASK = ["--set", "spark.sql.shuffle.partitions=1", "--set", "spark.databricks.delta.snapshotPartitions=1"]
 
 
-def submit(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+def submit(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", **environ}
     command = [str(ROOT / "spark-submit.sh"), *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
@@ -50,6 +50,18 @@ def lake(spark, tmp_path) -> Path:
     return root
 
 
+def another_python(folder: Path) -> Path:
+    """As the workers of the cluster might have it: the same but for the version of one package."""
+    about = folder / "other" / "polars-0.0.1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: polars\nVersion: 0.0.1\n", encoding="utf-8")
+    program = folder / "python"
+    first = f'PYTHONPATH="{about.parent}:$PYTHONPATH"'
+    program.write_text(f'#!/bin/sh\n{first} exec "{ROOT}/.venv/bin/python" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
 def test_a_pipeline_runs_on_a_standalone_cluster(lake, tmp_path):
     with standalone_cluster(tmp_path) as (master, properties):
         to_cluster = ["--master", master, "--load-spark-defaults", str(properties), *MEMORY, "--"]
@@ -59,6 +71,9 @@ def test_a_pipeline_runs_on_a_standalone_cluster(lake, tmp_path):
         refused = submit(*to_cluster, "--set", "colour=blue", *run, cwd=tmp_path)
         assert refused.returncode == 3, refused.stdout
         assert "--set colour=blue" in refused.stdout
+        other = submit(*to_cluster, *run, cwd=tmp_path, PYSPARK_PYTHON=str(another_python(tmp_path)))
+        assert other.returncode == 3, other.stdout
+        assert "polars 0.0.1, here" in other.stdout
     rows = DeltaTable(lake / "visits").to_pyarrow_table(columns=["device_id", "hour", "events"]).to_pylist()
     assert sorted((row["device_id"], row["hour"], row["events"]) for row in rows) == [
         ("phone", 9, 3),
