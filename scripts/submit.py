@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -163,12 +164,13 @@ def submit(command: Sequence[str], environment: Mapping[str, str], told: str) ->
     Spark's own exit code is 1 for any failure on YARN, and 0 even for a failed driver on Kubernetes.
     """
     code = None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: an orchestrator's way
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as client:
         try:
             for line in client.stderr or ():
                 sys.stderr.write(line)
-                found = re.search(told, line)
-                code = int(found.group(1)) if found else code
+                if found := re.search(told, line):
+                    code = code or int(found.group(1))  # of several containers, the one that failed
         except KeyboardInterrupt:
             client.terminate()
             print("spark-submit.sh: stopped waiting; the driver in the cluster goes on", file=sys.stderr)

@@ -64,8 +64,8 @@ class Request:
         for word in reversed(self.options):
             if word.removeprefix("--conf=").startswith(f"{name}="):
                 return word.partition(f"{name}=")[2]
-        if name == "spark.archives" and "--archives" in self.options:
-            return self.options[self.options.index("--archives") + 1]
+        if name == "spark.archives" and any(word.startswith("--archives") for word in self.options):
+            return "given"
         return self.in_file.get(name)
 
     def sets(self, name: str) -> bool:

@@ -198,11 +198,15 @@ PODS = "INFO LoggingPodStatusWatcherImpl: Container final statuses:\n\t containe
         ("yarn", "ERROR Client: Application application_1_1 was killed", 1, 6),
         ("kubernetes", f"{PODS}0", 0, 0),
         ("kubernetes", f"{PODS}3", 0, 3),
+        ("kubernetes", f"{PODS}3\n\t exit code: 0", 0, 3),  # of a sidecar
         ("kubernetes", "INFO Client: pod was deleted", 0, 6),
         ("kubernetes", f"{PODS}0", 1, 6),
     ],
 )
-def test_the_exit_code_of_a_driver_in_the_cluster_is_passed_on(submit, capfd, target, says, returns, expected):
+def test_the_exit_code_of_a_driver_in_the_cluster_is_passed_on(
+    submit, monkeypatch, capfd, target, says, returns, expected
+):
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # of the script's own process, not of the tests'
     program = f"import sys; sys.stderr.write({says!r} + chr(10)); sys.exit({returns})"
     assert submit.submit([sys.executable, "-c", program], {}, submit.TOLD[target]) == expected
     assert says.splitlines()[-1] in capfd.readouterr().err  # it is shown, too
