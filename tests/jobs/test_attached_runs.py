@@ -94,11 +94,12 @@ def test_another_run_id_or_another_input_is_work(spark, world):
 
 def test_one_command_per_job_is_one_run(world):
     """As an orchestrator does it: each job by a process of its own, and the last one publishes."""
-    first, second = pipeline().jobs
-    assert [e.job for e in run_pipeline(pipeline(), SPAN, again(world, "dag"), until=first)] == [first.name]
-    assert [e.job for e in run_pipeline(pipeline(), SPAN, again(world, "dag"), until=second)] == [second.name]
+    whole = pipeline()
+    first, second = whole.jobs
+    assert [e.job for e in run_pipeline(whole, SPAN, again(world, "dag"), until=first)] == [first.name]
+    assert [e.job for e in run_pipeline(whole, SPAN, again(world, "dag"), until=second)] == [second.name]
     assert not world.lake.has(PUBLISHED_RUNS)
-    assert run_pipeline(pipeline(), SPAN, again(world, "dag")) == []
+    assert run_pipeline(whole, SPAN, again(world, "dag")) == []
     [row] = world.lake.read(PUBLISHED_RUNS).collect()
     assert row.versions == {"test_long_calls": 1, "test_copied_calls": 1}
 
