@@ -74,8 +74,8 @@ def vendored_jars(folder: Path) -> list[Path]:
 def build_session(*, master: str | None, zone: str, jars: Path, options: Mapping[str, str]) -> SparkSession:
     """A session with the safe settings, `options` on top of them, and Delta from the vendored jars.
 
-    `master` None leaves the choice to spark-submit. Workers run the Python of this process. Raises as `assert_safe`, and
-    ConfigError where driver or executors are not what the suite is tested with.
+    `master` None leaves the choice to spark-submit. Workers run the Python of this process. Raises ConfigError, also
+    where driver or executors are not what the suite is tested with.
     """
     preflight.check_driver()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
