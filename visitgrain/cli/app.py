@@ -24,6 +24,7 @@ from visitgrain.cli.maintain import maintain
 from visitgrain.cli.metrics import metrics
 from visitgrain.cli.models import models
 from visitgrain.cli.plan import jobs, plan
+from visitgrain.cli.quality import quality
 from visitgrain.cli.restore import restore
 from visitgrain.cli.retain import retain
 from visitgrain.cli.rotate import rotate_pseudonyms
@@ -72,7 +73,7 @@ def app(
 
 
 COMMANDS = (
-    *(run, backfill, plan, jobs, status, explain, metrics, churn, models),
+    *(run, backfill, plan, jobs, status, quality, explain, metrics, churn, models),
     *(ingest, requarantine, admit_late, unstitch, simulate),
     *(erase, retain, audit, rotate_pseudonyms),
     *(demo, docs, config, mlflow_server, cluster, export),

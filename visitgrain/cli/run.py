@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import click
 
@@ -18,9 +18,19 @@ from visitgrain.runtime.planning import failed_run, takes_many
 from visitgrain.span import Span
 
 
+def quality_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What may be published although a rule of the quality gate is broken; the results keep that it was."""
+    volume = click.option("--allow-volume", is_flag=True, help="Publish an unusual number of rows: it was looked at.")
+    rules = click.option(
+        "--allow-quality", multiple=True, metavar="TABLE.RULE", help="Publish though this rule is broken; repeatable."
+    )
+    return volume(rules(command))
+
+
 @click.command()
 @click.argument("name", metavar="JOB|PIPELINE")
 @period_options
+@quality_options
 @click.option("--dry-run", is_flag=True, help="Build and check every transform; write nothing.")
 @click.option("--until", metavar="JOB", help="Of a pipeline: run its jobs up to this one, and publish nothing yet.")
 @click.option("--from-failed", is_flag=True, help="Go on with the last run of this, which failed; what it did stays.")
@@ -33,6 +43,8 @@ def run(
     month: Span | None,
     start: Span | None,
     end: Span | None,
+    allow_quality: tuple[str, ...],
+    allow_volume: bool,
     dry_run: bool,
     until: str | None,
     from_failed: bool,
@@ -47,6 +59,7 @@ def run(
     last = _job_of(found, until) if until else None
     span = span_of(found.grain, day=day, month=month, start=start, end=end)
     context.trials = trials
+    context.allowed_rules = _allowed(found, allow_quality, allow_volume)
     if dry_run:
         _dry_run(found, span, context)
         return
@@ -86,13 +99,23 @@ def _attach_to_failed(found: Job | Pipeline, span: Span, context: Context) -> No
 @click.option("--from", "start", type=Period(), required=True, help="First day or month.")
 @click.option("--to", "end", type=Period(), required=True, help="Last day or month.")
 @click.option("--missing-only", is_flag=True, help="Leave out what ran well with this code and catalogue.")
+@quality_options
 @click.pass_obj
-def backfill(context: Context, name: str, start: Span, end: Span, missing_only: bool) -> None:
+def backfill(
+    context: Context,
+    name: str,
+    start: Span,
+    end: Span,
+    missing_only: bool,
+    allow_quality: tuple[str, ...],
+    allow_volume: bool,
+) -> None:
     """Run once per day (or month) of a range, oldest first; stops at the first failure and says how to go on.
 
     Monthly jobs that take many months at once run once.
     """
     found = target(name)
+    context.allowed_rules = _allowed(found, allow_quality, allow_volume)
     wanted = between(start, end).periods(found.grain)
     if found.grain == "month" and all(map(takes_many, jobs_of(found))):
         wanted = [Span(wanted[0].start, wanted[-1].end)]
@@ -111,6 +134,12 @@ def backfill(context: Context, name: str, start: Span, end: Span, missing_only: 
             raise type(error)(message) from error
     _echo_entries(entries)
     click.echo(f"{len(wanted) - len(done)} of {len(wanted)} periods run, {len(done)} were done before")
+
+
+def _allowed(found: Job | Pipeline, rules: Iterable[str], volume: bool) -> frozenset[str]:
+    """Full names of rules."""
+    tables = [table.name for job in jobs_of(found) for table in job.writes]
+    return frozenset([*rules, *(f"{table}.volume" for table in tables if volume)])
 
 
 def _run_once(found: Job | Pipeline, span: Span, context: Context, *, until: Job | None = None) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""JSON Schemas of the files of the metric catalogue, for editors that check and complete YAML."""
+"""JSON Schemas of the files of metrics, measures and quality rules, for editors that check and complete YAML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from visitgrain.catalogue.measures import MeasureFile
 from visitgrain.catalogue.metric_settings import MetricSettings
 from visitgrain.catalogue.metrics import Family
+from visitgrain.catalogue.quality import TableQuality
 
 
 def schemas() -> dict[str, str]:
@@ -16,6 +17,7 @@ def schemas() -> dict[str, str]:
         "metrics.schema.json": _with_all_windows(Family.model_json_schema()),
         "measures.schema.json": MeasureFile.model_json_schema(),
         "metric_settings.schema.json": MetricSettings.model_json_schema(),
+        "quality.schema.json": TableQuality.model_json_schema(),
     }
     return {name: _as_text(schema) for name, schema in found.items()}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from visitgrain.catalogue.catalogue import Catalogue, load_catalogue
 from visitgrain.catalogue.churn import Tracking
+from visitgrain.catalogue.quality import QualityRules, load_quality
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.machine import with_machine_defaults, with_quiet_jvm
@@ -40,6 +41,7 @@ class Context:
     attached: bool = False  # the run began before, in another process: what it has done stays done
     debug: bool = False
     trials: int | None = None  # of a hyper-parameter search; None = as the catalogue says
+    allowed_rules: frozenset[str] = frozenset()  # full names of quality rules that do not block this run
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -93,6 +95,13 @@ class Context:
     def catalogue(self) -> Catalogue:
         named = self.settings
         return load_catalogue(self.conf, zone=named.zone, visit_rules=named.visit_rules, churn=named.churn)
+
+    @cached_property
+    def quality(self) -> QualityRules:
+        """Apart from the catalogue: a limit that moves changes no result, so nothing is computed again for it."""
+        rules = load_quality(self.conf)
+        rules.assert_known(self.allowed_rules)
+        return rules
 
     def tracking(self, job: Job) -> Tracking:
         """What a job that trains or applies models is told beside its rows."""

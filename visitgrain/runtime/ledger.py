@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import visitgrain
-from visitgrain.runtime import delta_log
-from visitgrain.runtime.small_tables import rows_of
+from visitgrain.runtime.records import records
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 from visitgrain.tables.privacy import RETENTION_PROOFS
@@ -66,7 +65,7 @@ class Ledger:
     def kept_from(self) -> dict[str, date]:
         """By table that lost its old rows to `retain`: the first day that is still there."""
         found: dict[str, date] = {}
-        for row in rows_of(self._store, RETENTION_PROOFS):
+        for row in records(self._store, RETENTION_PROOFS):
             found[row["table_name"]] = max(found.get(row["table_name"], date.min), row["kept_from"])
         return found
 
@@ -86,14 +85,6 @@ class Ledger:
         if entries:
             lake.append(RUN_LEDGER, [vars(entry) for entry in entries], run_id=entries[0].run_id)
             self.recorded += entries
-
-
-def records(store: Store, table: Table) -> list[dict[str, Any]]:
-    """The rows of a small table without Spark; none when it does not exist. Raises GateRefused on damage."""
-    names = [column.name for column in table.columns]
-    # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
-    found = [store.read_parquet(f"{table.name}/{file.path}", names) for file in delta_log.files(store, table)]
-    return [row for rows in found for row in rows.to_pylist(maps_as_pydicts="strict")]
 
 
 @cache

@@ -15,6 +15,7 @@ from visitgrain.runtime.job import Job, Pipeline
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, Inputs, next_run
+from visitgrain.runtime.quality import gate as quality
 from visitgrain.span import Span
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
@@ -32,15 +33,21 @@ def run_job(job: Job, span: Span, context: Context) -> list[Entry]:
 
 
 def run_pipeline(pipeline: Pipeline, span: Span, context: Context, *, until: Job | None = None) -> list[Entry]:
-    """Run what `steps` says, then publish the version of every table of the pipeline. A failure publishes nothing.
+    """Run what `steps` says, then publish the version of every table of the pipeline, if the quality gate lets it.
 
-    `until`: run the jobs up to this one and publish nothing; the same run goes on later.
+    A failure publishes nothing: readers keep the versions of the run before. `until`: run the jobs up to this one and
+    publish nothing; the same run goes on later.
     """
+    _ = context.quality  # rules that are not valid are told before anything is computed
     ran_before = _ran_before(context)
     wanted = pipeline if until is None else replace(pipeline, jobs=pipeline.jobs[: pipeline.jobs.index(until) + 1])
     entries = _run(steps(wanted, span, context, ran_before), context, ran_before)
     if until is None:
-        _publish(pipeline, span, context)
+        own = [entry for entry in ran_before if entry.run_id == context.run_id]  # of an attached run: what it did before
+        earlier = [entry for entry in ran_before if entry.run_id != context.run_id]
+        with context.lake.lock(*(table for job in pipeline.jobs for table in job.writes)):  # as it was judged
+            quality.check(pipeline, span, [*own, *entries], earlier, context)
+            _publish(pipeline, span, context)
     return entries
 
 

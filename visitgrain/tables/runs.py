@@ -119,6 +119,30 @@ PUBLISHED_RUNS = Table(
     key=("run_id", "pipeline", "period_start", "published_at"),
 )
 
+QUALITY_RESULTS = Table(
+    name="quality_results",
+    kind=Kind.RUNTIME,
+    grain="one row per pipeline run, rule and period of a table",
+    description="What the quality gate found before each publication, also where it refused one.",
+    columns=(
+        key("run_id", "string", "run"),
+        key("pipeline", "string", "pipeline that was to be published"),
+        key("table_name", "string", "table judged"),
+        col("period", "date", "value of its partition column; null = the whole table"),
+        key("rule", "string", "kind of the rule and its column, e.g. range:hour"),
+        key("kind", "string", "what the rule looks at: key, null, values, range, reference, sum, volume, drift, …"),
+        key("severity", "string", "what a failure means", values=("warn", "block")),
+        key("verdict", "string", "outcome", values=("pass", "warn", "block", "allowed", "not_judged")),
+        key("value", "double", "what was found: rows that break the rule, rows (volume), a share, a PSI, hours, a sum"),
+        col("expected_low", "double", "least that is allowed; null = no limit"),
+        col("expected_high", "double", "most that is allowed; null = no limit"),
+        key("checked_rows", "bigint", "rows looked at"),
+        key("counts", "map<string,bigint>", "rows by value, of rules about distributions"),
+        key("checked_at", "timestamp", "when"),
+    ),
+    key=("run_id", "pipeline", "table_name", "rule", "period"),
+)
+
 UNSTITCHED = Table(
     name="unstitched",
     kind=Kind.OUTPUT,
