@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from deltalake.exceptions import DeltaError
-from pyspark.sql import DataFrame, functions as F
 
-from visitgrain.catalogue.quality import QualityRules, Reference, Rule, Share, Sum, split
+from visitgrain.arrow.rows import FilePart
+from visitgrain.catalogue.quality import QualityRules, Reference, Rule, Share, Sum, Unique, split
 from visitgrain.errors import GateRefused, VisitgrainError
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Pipeline, target_window
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry
+from visitgrain.runtime.listing import parts_of_files
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.quality import history
-from visitgrain.runtime.quality.facts import collected, facts_of, orphans_of
+from visitgrain.runtime.quality.gathering import Hashed, Unit, gathered
 from visitgrain.runtime.quality.judge import Finding, Judge, Verdict
 from visitgrain.runtime.quality.quarantine import quarantine_findings
 from visitgrain.runtime.spark_errors import as_visitgrain_error
@@ -75,7 +76,8 @@ def _findings(
     lake, rules = context.lake, context.quality
     tables = list({table.name: table for job in pipeline.jobs for table in job.writes}.values())
     periods = _periods(tables, entries, lake)
-    facts = collected(list(_frames(tables, periods, rules, lake)))
+    units, together = _units(tables, periods, rules, lake)
+    facts = gathered(units, together, context.spark)
     past = history.History(one.finding for one in history.checked(lake.store))
 
     def allowed(finding: Finding) -> bool:
@@ -135,36 +137,36 @@ def _changed(table: Table, version: int | None, lake: Lake) -> set[date | None]:
     return {file.partition for file in {*now} ^ {*then}}
 
 
-def _frames(tables: Sequence[Table], periods: Periods, rules: QualityRules, lake: Lake) -> Iterator[DataFrame]:
-    """Facts of the tables, and of others that their rules compare with, of the same periods."""
-    needed: Periods = {}
+def _units(tables: Sequence[Table], periods: Periods, rules: QualityRules, lake: Lake) -> tuple[list[Unit], list[Rule]]:
+    """What is looked at in which files; and the rules about all rows together, in the order of their numbers."""
+    units: list[Unit] = []
+    together: list[Rule] = []
+    beside: Periods = {}  # of tables that rules compare with
     for table in tables:
         own, wanted = [rule for rule in rules.of(table) if _can_be_judged(rule, lake)], periods[table.name]
-        if not wanted or not lake.has(table):
-            continue
+        hashed = []
         for rule in own:
-            if isinstance(rule.spec, Reference):
-                yield _orphans(rule, rule.spec, wanted, lake)
+            if isinstance(rule.spec, Unique):
+                hashed.append(Hashed(len(together), table.key))
+                together.append(rule)
+            elif isinstance(rule.spec, Reference):
+                [other], column = _others(rule), split(rule.spec.to)[1]
+                hashed.append(Hashed(len(together), (str(rule.column),)))
+                referred = (Hashed(len(together), (column,), known=True),)
+                units += [Unit(other.name, part, referred, facts=False) for part in _parts(other, wanted, lake)]
+                together.append(rule)
             elif isinstance(rule.spec, Sum | Share):
                 for other in _others(rule):
-                    needed.setdefault(other.name, set()).update(wanted)
-        yield facts_of(_rows(table, wanted, lake), table, own, rules.summed.get(table.name, ()))
-    for name, wanted in needed.items():
-        missing = wanted - periods.get(name, set())
-        if missing:
-            yield facts_of(_rows(TABLES[name], missing, lake), TABLES[name], (), rules.summed.get(name, ()))
+                    beside.setdefault(other.name, set()).update(wanted)
+        sums = tuple(rules.summed.get(table.name, ()))
+        units += [Unit(table.name, p, tuple(hashed), True, tuple(own), sums) for p in _parts(table, wanted, lake)]
+    for name, wanted in beside.items():
+        sums, more = tuple(rules.summed.get(name, ())), wanted - periods.get(name, set())
+        units += [Unit(name, part, summed=sums) for part in _parts(TABLES[name], more, lake)]
+    return units, together
 
 
-def _orphans(rule: Rule, spec: Reference, periods: set[date | None], lake: Lake) -> DataFrame:
-    name, column = split(spec.to)
-    parent = TABLES[name]
-    known = _rows(parent, periods if parent.partition else {None}, lake)
-    return orphans_of(_rows(rule.table, periods, lake), rule, known, column)
-
-
-def _rows(table: Table, periods: Iterable[date | None], lake: Lake) -> DataFrame:
-    days = sorted(day for day in periods if day)
-    if not table.partition:
-        return lake.read(table)
-    rows = lake.read(table, (days[0], days[-1]))
-    return rows.where(F.col(table.partition).isin(days))
+def _parts(table: Table, periods: set[date | None], lake: Lake) -> list[FilePart]:
+    """The files of these periods; of a table without partitions all."""
+    files = [f for f in lake.data_files(table) if not table.partition or f.partition in periods]
+    return parts_of_files(lake.path(table), files) if periods else []

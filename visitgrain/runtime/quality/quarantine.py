@@ -10,7 +10,7 @@ from visitgrain.catalogue.quality import QualityRules, Quarantine, Rule
 from visitgrain.runtime.job import Pipeline
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry
-from visitgrain.runtime.quality.judge import Finding, Judge
+from visitgrain.runtime.quality.judge import Finding, Judge, Verdict
 from visitgrain.span import Span
 from visitgrain.tables import TABLES
 from visitgrain.tables.runs import QUARANTINED_EVENTS
@@ -29,15 +29,22 @@ def quarantine_findings(
 
 
 def _of_loads(rule: Rule, span: Span, before: Sequence[Entry], judge: Judge, lake: Lake) -> Iterator[Finding]:
-    loads: dict[str, int] = {}  # rows by load id; loading again under the same id took back what was there
+    loads: dict[str, Entry] = {}  # by load id: loading again under the same one took back what was there
     for entry in before:
         of_table = entry.job == INGEST and entry.table_name == rule.table.name and entry.status == "ok"
         if of_table and entry.period_start <= span.end and span.start <= entry.period_end:
-            loads[entry.catalogue_hash] = entry.rows_in or 0
+            loads[entry.catalogue_hash] = entry
     if not loads:
         return
-    refused = 0
-    if lake.has(QUARANTINED_EVENTS):
+    rows = sum(entry.rows_in or 0 for entry in loads.values())
+    refused = sum(_refused(entry) for entry in loads.values())
+    finding = judge.quarantine(rule, span.start, rows, refused)
+    if finding.verdict not in (Verdict.PASS, Verdict.NOT_JUDGED):  # some may have been taken over since
         of_loads = F.col("load_id").isin(*loads) & (F.col("table_name") == rule.table.name)
         refused = lake.read(QUARANTINED_EVENTS).where(of_loads & F.col("fixed_by").isNull()).count()
-    yield judge.quarantine(rule, span.start, sum(loads.values()), refused)
+        finding = judge.quarantine(rule, span.start, rows, refused)
+    yield finding
+
+
+def _refused(entry: Entry) -> int:
+    return sum(rows for outcome, rows in entry.outcomes.items() if outcome.startswith("quarantined:"))
