@@ -99,7 +99,7 @@ def test_incidents_are_blocked_by_the_rule_that_is_about_them(world):
             if "visits.volume" not in _blocked(world.judged(day, clean_day(day, 3 + seed, int(factor * usual)))):
                 missed.append(("volume", "visits.volume", factor, seed))
     assert total >= 100
-    assert len(missed) <= 0.05 * total, missed
+    assert missed == []
 
 
 def test_the_days_that_are_spoilt_pass_when_they_are_not(world):
