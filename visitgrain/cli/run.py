@@ -137,7 +137,10 @@ def backfill(
 
 
 def _allowed(found: Job | Pipeline, rules: Iterable[str], volume: bool) -> frozenset[str]:
-    """Full names of rules."""
+    """Full names of rules. Raises UsageError for a job: only what is published is judged."""
+    rules = tuple(rules)
+    if isinstance(found, Job) and (rules or volume):
+        raise UsageError(f"job {found.name} is not judged: --allow-quality and --allow-volume are for pipelines")
     tables = [table.name for job in jobs_of(found) for table in job.writes]
     return frozenset([*rules, *(f"{table}.volume" for table in tables if volume)])
 
