@@ -19,7 +19,6 @@ from visitgrain.span import Span
 from visitgrain.tables import TABLES
 from visitgrain.tables.runs import QUARANTINED_EVENTS
 
-PIPELINE = Pipeline(name="test", jobs=(job(),), grain="day", summary="")
 NEXT = Span(DAY + timedelta(days=1), DAY + timedelta(days=1))
 TWICE = [(1, DAY, 60, "a", {}), (1, DAY, 70, "b", {}), (2, DAY, 80, "c", {})]  # call 1 came twice
 ONCE = TWICE[1:]
@@ -42,6 +41,10 @@ def _declared(monkeypatch):
 @pytest.fixture
 def world(spark, tmp_path) -> Context:
     return context(spark, tmp_path / "lake")
+
+
+def pipeline(*transform) -> Pipeline:
+    return Pipeline(name="test", jobs=(job(*transform),), grain="day", summary="")
 
 
 def again(world: Context, *rules: str) -> Context:
@@ -67,11 +70,11 @@ def broken(world: Context) -> dict[str, tuple[str, float]]:
 
 def test_a_broken_rule_leaves_the_version_before_and_says_what_to_do(world):
     feed(world, ONCE)
-    run_pipeline(PIPELINE, SPAN, again(world))
+    run_pipeline(pipeline(), SPAN, again(world))
     good = published_versions(world.lake.store)
     feed(world, TWICE)
     with pytest.raises(GateRefused) as refused:
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     assert refused.value.exit_code == 5
     assert "test_long_calls 2026-03-01: test_long_calls.key found 1, allowed 0. test was not published" in str(
         refused.value
@@ -86,11 +89,11 @@ def test_the_next_day_does_not_publish_what_was_blocked(world):
     feed(world, TWICE)
     feed(world, ONCE, NEXT.start)
     with pytest.raises(GateRefused, match="2026-03-01"):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     with pytest.raises(GateRefused, match=r"2026-03-01: test_long_calls\.key found 1"):
-        run_pipeline(PIPELINE, NEXT, again(world))
+        run_pipeline(pipeline(), NEXT, again(world))
     feed(world, [(5, DAY, 60, "a", {})])
-    run_pipeline(PIPELINE, NEXT, again(world))  # brings the corrected day up to date, too
+    run_pipeline(pipeline(), NEXT, again(world))  # brings the corrected day up to date, too
     assert published_versions(world.lake.store) == {LONG_CALLS.name: world.lake.version(LONG_CALLS)}
 
 
@@ -99,22 +102,22 @@ def test_what_a_single_job_wrote_is_judged_before_it_is_published(world):
     feed(world, ONCE, NEXT.start)
     run_job(job(), SPAN, again(world))
     with pytest.raises(GateRefused, match="2026-03-01"):
-        run_pipeline(PIPELINE, NEXT, again(world))
+        run_pipeline(pipeline(), NEXT, again(world))
 
 
 def test_what_is_allowed_is_published_recorded_and_not_asked_again(world):
     feed(world, TWICE)
-    run_pipeline(PIPELINE, SPAN, again(world, "test_long_calls.key"))
+    run_pipeline(pipeline(), SPAN, again(world, "test_long_calls.key"))
     assert broken(world) == {"test_long_calls.key": ("allowed", 1)}
-    run_pipeline(PIPELINE, SPAN, again(world))  # the same rows
+    run_pipeline(pipeline(), SPAN, again(world))  # the same rows
     assert broken(world) == {"test_long_calls.key": ("allowed", 1)}
     feed(world, [*TWICE, TWICE[0]])
     with pytest.raises(GateRefused, match="found 2"):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     unknown = context(world.spark, world.lake.store.root)
     unknown.allowed_rules = frozenset(["test_long_calls.keys"])
     with pytest.raises(UsageError, match="did you mean"):
-        run_pipeline(PIPELINE, SPAN, unknown)
+        run_pipeline(pipeline(), SPAN, unknown)
 
 
 def test_ranges_references_and_sums_of_what_was_written(world):
@@ -131,24 +134,24 @@ def test_ranges_references_and_sums_of_what_was_written(world):
         )
 
     with pytest.raises(GateRefused, match=r"reference:call_id found 1.* sum:seconds found 165, allowed 160"):
-        run_pipeline(Pipeline(name="test", jobs=(job(longer),), grain="day", summary=""), SPAN, again(world))
+        run_pipeline(pipeline(longer), SPAN, again(world))
     assert broken(world) == {
         "test_long_calls.range:seconds": ("block", 1),
         "test_long_calls.reference:call_id": ("block", 1),
         "test_long_calls.sum:seconds": ("block", 165),
     }
-    run_pipeline(PIPELINE, SPAN, again(world))  # control: the rows as they came
+    run_pipeline(pipeline(), SPAN, again(world))  # control: the rows as they came
 
 
 def test_many_rows_are_counted_by_spark_to_the_same_numbers(world, monkeypatch):
     feed(world, [*TWICE, TWICE[0], (9, DAY, 500, None, None)])
     with pytest.raises(GateRefused):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     here = broken(world)
     assert here == {"test_long_calls.key": ("block", 2), "test_long_calls.range:seconds": ("block", 1)}
     monkeypatch.setattr(gathering, "HERE", -1)
     with pytest.raises(GateRefused):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     assert broken(world) == here
 
 
@@ -161,20 +164,20 @@ def test_a_gate_that_fails_itself_publishes_nothing(world, monkeypatch):
     with monkeypatch.context() as broken_gate:
         broken_gate.setattr(gate, "gathered", fail)
         with pytest.raises(GateRefused, match="nobody knows whether the data are right: nothing was published"):
-            run_pipeline(PIPELINE, SPAN, again(world))
+            run_pipeline(pipeline(), SPAN, again(world))
     assert published_versions(world.lake.store) == {}
-    run_pipeline(PIPELINE, SPAN, again(world))  # control
+    run_pipeline(pipeline(), SPAN, again(world))  # control
     assert published_versions(world.lake.store) == {LONG_CALLS.name: 1}
 
 
 def test_a_gate_that_cannot_read_what_it_found_before_publishes_nothing(world):
     feed(world, ONCE)
-    run_pipeline(PIPELINE, SPAN, again(world))
+    run_pipeline(pipeline(), SPAN, again(world))
     good = published_versions(world.lake.store)
     for file in world.lake.store.local_path("quality_results").glob("*.parquet"):
         file.write_bytes(b"")
     with pytest.raises(GateRefused, match="nothing was published"):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     assert published_versions(world.lake.store) == good
 
 
@@ -209,9 +212,9 @@ def test_what_lies_in_quarantine_of_a_delivery_blocks_until_it_is_fixed(world, r
         rows = [{**row, "position": n, "fixed_by": "me" if n < fixed else None} for n in range(refused)]
         world.lake.append(QUARANTINED_EVENTS, rows, run_id="feed")
     judge = gate.Judge({}, {}, gate.ZoneInfo("Asia/Shanghai"))
-    [finding] = gate.quarantine_findings(PIPELINE, SPAN, [entry], rules, judge, world.lake)
+    [finding] = gate.quarantine_findings(pipeline(), SPAN, [entry], rules, judge, world.lake)
     assert (finding.full_rule, finding.verdict) == ("test_calls.quarantine", verdict)
-    assert list(gate.quarantine_findings(PIPELINE, NEXT, [entry], rules, judge, world.lake)) == []
+    assert list(gate.quarantine_findings(pipeline(), NEXT, [entry], rules, judge, world.lake)) == []
 
 
 def test_the_command_shows_what_was_found(world, capsys):
@@ -225,7 +228,7 @@ def test_the_command_shows_what_was_found(world, capsys):
     assert "no pipeline was judged yet" in shown()
     feed(world, TWICE)
     with pytest.raises(GateRefused):
-        run_pipeline(PIPELINE, SPAN, again(world))
+        run_pipeline(pipeline(), SPAN, again(world))
     lines = shown().splitlines()
     assert lines[0].split() == ["table", "period", "rule", "verdict", "found", "least", "most", "rows"]
     assert lines[1].split() == ["test_long_calls", "2026-03-01", "key", "block", "1.0", "0.0", "0.0", "3"]
