@@ -78,11 +78,8 @@ def test_rows_lie_in_one_bucket_each():
 )
 def test_volume_against_the_same_weekday(rows, past, expected, low, high):
     finding = verdict("visits.volume", {"rows": rows}, past)
-    if expected == "pass" and low == 1100:
-        assert finding.verdict == "pass"
-        assert (finding.expected_low, finding.expected_high) == pytest.approx((low, high))
-        return
-    assert (finding.verdict, finding.expected_low, finding.expected_high) == (expected, low, high)
+    assert finding.verdict == expected
+    assert [finding.expected_low, finding.expected_high] == ([None] * 2 if low is None else pytest.approx([low, high]))
 
 
 def test_the_psi_of_shares():
