@@ -22,6 +22,7 @@ from visitgrain.tables.runs import QUARANTINED_EVENTS
 NEXT = Span(DAY + timedelta(days=1), DAY + timedelta(days=1))
 TWICE = [(1, DAY, 60, "a", {}), (1, DAY, 70, "b", {}), (2, DAY, 80, "c", {})]  # call 1 came twice
 ONCE = TWICE[1:]
+LATER = [(7, DAY, 80, "c", {})]
 LIMITS = TableQuality.model_validate(
     {
         "table": LONG_CALLS.name,
@@ -87,7 +88,7 @@ def test_a_broken_rule_leaves_the_version_before_and_says_what_to_do(world):
 
 def test_the_next_day_does_not_publish_what_was_blocked(world):
     feed(world, TWICE)
-    feed(world, ONCE, NEXT.start)
+    feed(world, LATER, NEXT.start)
     with pytest.raises(GateRefused, match="2026-03-01"):
         run_pipeline(pipeline(), SPAN, again(world))
     with pytest.raises(GateRefused, match=r"2026-03-01: test_long_calls\.key found 1"):
@@ -99,7 +100,7 @@ def test_the_next_day_does_not_publish_what_was_blocked(world):
 
 def test_what_a_single_job_wrote_is_judged_before_it_is_published(world):
     feed(world, TWICE)
-    feed(world, ONCE, NEXT.start)
+    feed(world, LATER, NEXT.start)
     run_job(job(), SPAN, again(world))
     with pytest.raises(GateRefused, match="2026-03-01"):
         run_pipeline(pipeline(), NEXT, again(world))
@@ -133,7 +134,7 @@ def test_ranges_references_and_sums_of_what_was_written(world):
             "labels",
         )
 
-    with pytest.raises(GateRefused, match=r"reference:call_id found 1.* sum:seconds found 165, allowed 160"):
+    with pytest.raises(GateRefused, match=r"reference:call_id found 1.*\.sum:seconds found 165, allowed 160"):
         run_pipeline(pipeline(longer), SPAN, again(world))
     assert broken(world) == {
         "test_long_calls.range:seconds": ("block", 1),
@@ -232,5 +233,5 @@ def test_the_command_shows_what_was_found(world, capsys):
     lines = shown().splitlines()
     assert lines[0].split() == ["table", "period", "rule", "verdict", "found", "least", "most", "rows"]
     assert lines[1].split() == ["test_long_calls", "2026-03-01", "key", "block", "1.0", "0.0", "0.0", "3"]
-    assert lines[-1].endswith("of test was not published: 5 pass, 0 warn, 1 block, 0 allowed, 0 not judged")
+    assert lines[-1].endswith("of test was not published: 4 pass, 0 warn, 1 block, 0 allowed, 0 not judged")
     assert "range:seconds" in shown("--all", "--last")
