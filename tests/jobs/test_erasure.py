@@ -11,7 +11,7 @@ from jobs.erase_subscribers import erase, request
 from tests.jobs.ingest_world import deliver, event, outcomes, shop_context
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.expressions.keyed_hash import subscriber_id, tombstone
-from visitgrain.runtime.small_tables import rows_of
+from visitgrain.runtime.records import records
 from visitgrain.sources.secret import pseudonym_key
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS
@@ -44,18 +44,18 @@ def test_a_subscriber_leaves_events_and_quarantine_and_stays_away(spark, tmp_pat
     stray.write_text(f"{a}\n")
     with pytest.raises(GateRefused, match=r"left in 1 places: copy\.csv.*requests stay open"):
         erase(made)
-    assert len(rows_of(made.lake.store, ERASURE_REQUESTS)) == 1
-    assert rows_of(made.lake.store, ERASURE_PROOFS) == []
+    assert len(records(made.lake.store, ERASURE_REQUESTS)) == 1
+    assert records(made.lake.store, ERASURE_PROOFS) == []
     stray.unlink()  # the control: without it the same run proves
 
     done = erase(made)
     assert kept(made) == ["b1", "b2"]
     [refused] = made.lake.read(QUARANTINED_EVENTS).collect()
     assert refused.payload.startswith("bad_b")
-    [proof] = rows_of(made.lake.store, ERASURE_PROOFS)
+    [proof] = records(made.lake.store, ERASURE_PROOFS)
     assert (proof["subject"], proof["found"]) == (tombstone(key, a), 0)
     assert done.files_searched == proof["files_searched"] > 0
-    assert len(rows_of(made.lake.store, ERASED_SUBSCRIBERS)) == 2  # A, and the device of A alone
+    assert len(records(made.lake.store, ERASED_SUBSCRIBERS)) == 2  # A, and the device of A alone
     for file in (tmp_path / "lake").rglob("*"):
         assert not file.is_file() or str(a).encode() not in file.read_bytes(), file
     with pytest.raises(InputMissing, match="nobody is to be erased"):

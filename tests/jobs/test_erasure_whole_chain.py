@@ -14,7 +14,7 @@ from jobs.ingest_source import ingest
 from tests.jobs.runtime_world import context
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.runtime.erasing import reached
-from visitgrain.runtime.small_tables import rows_of
+from visitgrain.runtime.records import records
 from visitgrain.tables import TABLES
 from visitgrain.tables.inputs import EVENTS, NUMBERS
 from visitgrain.tables.privacy import ERASED_SUBSCRIBERS, ERASURE_PROOFS, ERASURE_REQUESTS
@@ -100,12 +100,12 @@ def test_h02_to_h05(world):
             DeltaTable(made.lake.path(TABLES[name]), version=versions[name]).to_pyarrow_dataset().to_table()
     assert not made.lake.store.below("_staging")
     # the proof names nobody
-    [proof] = rows_of(made.lake.store, ERASURE_PROOFS)
+    [proof] = records(made.lake.store, ERASURE_PROOFS)
     assert (proof["request_id"], proof["found"], proof["rows"]) == (request_id, 0, done.rows)
-    assert proof["subject"] in {row["tombstone"] for row in rows_of(made.lake.store, ERASED_SUBSCRIBERS)}
-    assert rows_of(made.lake.store, ERASURE_REQUESTS) == []
+    assert proof["subject"] in {row["tombstone"] for row in records(made.lake.store, ERASED_SUBSCRIBERS)}
+    assert records(made.lake.store, ERASURE_REQUESTS) == []
     # readers of published versions find what became of them
-    [*_, last] = sorted(rows_of(made.lake.store, PUBLISHED_RUNS), key=lambda row: row["published_at"])
+    [*_, last] = sorted(records(made.lake.store, PUBLISHED_RUNS), key=lambda row: row["published_at"])
     assert last["versions"] == {name: made.lake.version(TABLES[name]) for name in last["versions"]}
     # and there is nobody left to erase
     with pytest.raises(InputMissing, match="nobody is to be erased"):
@@ -131,8 +131,8 @@ def test_something_left_keeps_the_request_open(world, tmp_path, monkeypatch):
     stray.write_text(f"subscriber_id\n{subscriber}\n")
     with pytest.raises(GateRefused, match=r"left in 1 places: somebodys_export\.csv.*requests stay open"):
         erase(made)
-    assert len(rows_of(made.lake.store, ERASURE_REQUESTS)) == 1
-    assert rows_of(made.lake.store, ERASURE_PROOFS) == []
+    assert len(records(made.lake.store, ERASURE_REQUESTS)) == 1
+    assert records(made.lake.store, ERASURE_PROOFS) == []
     stray.unlink()
     erase(made)
-    assert len(rows_of(made.lake.store, ERASURE_PROOFS)) == 1
+    assert len(records(made.lake.store, ERASURE_PROOFS)) == 1

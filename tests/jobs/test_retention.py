@@ -13,8 +13,8 @@ from jobs.retain_rows import outdated, retain
 from tests.jobs.ingest_world import deliver, event, shop_context
 from visitgrain.cli.discovery import discovered_jobs
 from visitgrain.errors import ConfigError, GateRefused
+from visitgrain.runtime.records import records
 from visitgrain.runtime.runner import run_job
-from visitgrain.runtime.small_tables import rows_of
 from visitgrain.span import Span
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.privacy import RETENTION_PROOFS
@@ -43,7 +43,7 @@ def test_h13_old_days_go_and_are_not_computed_anew(spark, tmp_path):
     assert not any((tmp_path / "lake" / "events" / path).exists() for path in old)
     with pytest.raises(DeltaError, match="No files in log segment"):
         DeltaTable(made.lake.path(EVENTS), version=version)
-    [proof] = rows_of(made.lake.store, RETENTION_PROOFS)
+    [proof] = records(made.lake.store, RETENTION_PROOFS)
     assert (proof["table_name"], proof["days"], proof["kept_from"], proof["rows"]) == ("events", 10, DAYS[2], 2)
     assert retain(made, JOBS, today=date(2026, 3, 13)) == []
 

@@ -12,7 +12,7 @@ from tests.jobs.ingest_world import deliver, event, outcomes, shop_context
 from tests.jobs.test_canaries import MAPPING
 from visitgrain.errors import GateRefused, InputMissing
 from visitgrain.expressions.keyed_hash import subscriber_id
-from visitgrain.runtime.small_tables import rows_of
+from visitgrain.runtime.records import records
 from visitgrain.sources.secret import pseudonym_key
 from visitgrain.tables.inputs import EVENTS, NUMBERS
 from visitgrain.tables.privacy import PSEUDONYM_ROTATIONS
@@ -75,10 +75,10 @@ def test_h07_rotation(spark, tmp_path):
     assert owners(made)["a3"] == after["a1"]
 
     # the operator's word
-    assert len(rows_of(made.vault.store, PSEUDONYM_ROTATIONS)) == done.pseudonyms == 6
+    assert len(records(made.vault.store, PSEUDONYM_ROTATIONS)) == done.pseudonyms == 6
     [gone] = destroy_old_key(made)
     assert not gone.exists()
-    assert rows_of(made.vault.store, PSEUDONYM_ROTATIONS) == []
+    assert records(made.vault.store, PSEUDONYM_ROTATIONS) == []
     names = re.compile("|".join(str(i) for i in before.values() if i).encode())
     for folder in ("lake", "vault", "secrets"):
         for file in (f for f in (tmp_path / folder).rglob("*") if f.is_file()):

@@ -54,11 +54,11 @@ def run_command(context: Context) -> None:
 @click.pass_obj
 def proofs_command(context: Context) -> None:
     """Show what was erased, when, and what the search afterwards read."""
-    from visitgrain.runtime.small_tables import rows_of
+    from visitgrain.runtime.records import records
     from visitgrain.runtime.storage import Store
     from visitgrain.tables.privacy import ERASURE_PROOFS
 
-    rows = sorted(rows_of(Store(context.settings.lake), ERASURE_PROOFS), key=lambda row: row["erased_at"])
+    rows = sorted(records(Store(context.settings.lake), ERASURE_PROOFS), key=lambda row: row["erased_at"])
     shown = [
         (
             r["request_id"],

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from visitgrain.errors import GateRefused, UsageError
+from visitgrain.runtime.records import records
 from visitgrain.runtime.settings import Settings
-from visitgrain.runtime.small_tables import locked, rows_of, write_rows
+from visitgrain.runtime.small_tables import locked, write_rows
 from visitgrain.runtime.storage import Store
 from visitgrain.tables.privacy import ACCESS_AUDIT
 
@@ -60,7 +61,7 @@ def note(settings: Settings, *, run_id: str, action: str, subject: str, rows: in
 
 def verified(store: Store) -> list[Row]:
     """All rows, in order. Raises GateRefused naming the first row that does not follow from the one before."""
-    rows = sorted(rows_of(store, ACCESS_AUDIT), key=lambda row: row["seq"])
+    rows = sorted(records(store, ACCESS_AUDIT), key=lambda row: row["seq"])
     previous = FIRST
     for place, row in enumerate(rows, 1):
         if row["seq"] != place:

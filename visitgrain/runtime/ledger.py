@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import visitgrain
 from visitgrain.runtime.records import records
 from visitgrain.runtime.storage import Store
-from visitgrain.tables import Table
 from visitgrain.tables.privacy import RETENTION_PROOFS
 from visitgrain.tables.runs import RUN_LEDGER
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from visitgrain.runtime.lake import Lake
-from visitgrain.runtime.small_tables import rows_of, write_rows
+from visitgrain.runtime.records import records
+from visitgrain.runtime.small_tables import write_rows
 from visitgrain.tables import TABLES
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
@@ -16,7 +17,7 @@ def republish(lake: Lake, before: Mapping[str, int], *, run_id: str) -> None:
 
     The caller holds the table's lock.
     """
-    rows = sorted(rows_of(lake.store, PUBLISHED_RUNS), key=lambda row: row["published_at"])
+    rows = sorted(records(lake.store, PUBLISHED_RUNS), key=lambda row: row["published_at"])
     again = []
     for row in {row["pipeline"]: row for row in rows}.values():  # the newest of each
         now = {name: lake.version(TABLES[name]) if before.get(name) == v else v for name, v in row["versions"].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from visitgrain.runtime import delta_log
@@ -9,12 +10,12 @@ from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
 
-def records(store: Store, table: Table, columns: list[str]) -> list[dict[str, Any]]:
-    """All rows by column name, those of `columns` that the files have; none when the table does not exist."""
-    version = delta_log.verified_version(store, table)
-    if version == delta_log.NO_VERSION:
-        return []
+def records(store: Store, table: Table, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """All rows by column name, in no order: all declared columns, or those of `columns` that the files have.
+
+    None when the table does not exist. Raises GateRefused on damage.
+    """
     # By the files, as the lake reads: deltalake's own reader now and then aborts a process that ends right after.
-    files = delta_log.snapshot(store, table, version).files
-    tables = [store.read_parquet(f"{table.name}/{file.path}", columns) for file in files]
+    names = list(columns or table.column_names)
+    tables = [store.read_parquet(f"{table.name}/{file.path}", names) for file in delta_log.files(store, table)]
     return [row for rows in tables for row in rows.to_pylist(maps_as_pydicts="strict")]

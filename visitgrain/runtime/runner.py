@@ -43,7 +43,9 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context, *, until: Job
     wanted = pipeline if until is None else replace(pipeline, jobs=pipeline.jobs[: pipeline.jobs.index(until) + 1])
     entries = _run(steps(wanted, span, context, ran_before), context, ran_before)
     if until is None:
-        own = [entry for entry in ran_before if entry.run_id == context.run_id]  # of an attached run: what it did before
+        own = [
+            entry for entry in ran_before if entry.run_id == context.run_id
+        ]  # of an attached run: what it did before
         earlier = [entry for entry in ran_before if entry.run_id != context.run_id]
         with context.lake.lock(*(table for job in pipeline.jobs for table in job.writes)):  # as it was judged
             quality.check(pipeline, span, [*own, *entries], earlier, context)

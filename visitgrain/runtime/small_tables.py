@@ -1,4 +1,4 @@
-"""Tables of a few rows, read and written without Spark: requests, proofs, tombstones, the audit."""
+"""Tables of a few rows, written without Spark: requests, proofs, tombstones, the audit."""
 
 from __future__ import annotations
 
@@ -32,14 +32,6 @@ def locked(store: Store, *tables: Table, wait_s: float) -> Iterator[None]:
     """Be the only writer of `tables`, where no lake is open. Raises Locked."""
     with TableLocks(lock_folder(store), wait_s=wait_s).hold([table.name for table in tables]):
         yield
-
-
-def rows_of(store: Store, table: Table) -> list[dict[str, Any]]:
-    """All rows, in no order; none when the table does not exist. Raises GateRefused on damage."""
-    found = [
-        store.read_parquet(f"{table.name}/{file.path}", table.column_names) for file in delta_log.files(store, table)
-    ]
-    return [row for rows in found for row in rows.to_pylist(maps_as_pydicts="strict")]
 
 
 def write_rows(

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 from visitgrain.catalogue.operations import MaintenancePolicy
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.lake import Lake
-from visitgrain.runtime.ledger import records
+from visitgrain.runtime.records import records
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 from visitgrain.tables.runs import PUBLISHED_RUNS

@@ -10,8 +10,9 @@ from tests.unit.metrics.test_metrics_commands import lake  # noqa: F401
 from visitgrain.cli import main
 from visitgrain.errors import GateRefused, UsageError
 from visitgrain.runtime.audit import END, FIRST, note, subject_of, verified
+from visitgrain.runtime.records import records
 from visitgrain.runtime.settings import default_conf, resolve
-from visitgrain.runtime.small_tables import rows_of, write_rows
+from visitgrain.runtime.small_tables import write_rows
 from visitgrain.runtime.storage import Store
 from visitgrain.tables.privacy import ACCESS_AUDIT
 
@@ -30,7 +31,7 @@ def noted(tmp_path):
 
 
 def rewrite(store: Store, change) -> None:
-    rows = sorted(rows_of(store, ACCESS_AUDIT), key=lambda row: row["seq"])
+    rows = sorted(records(store, ACCESS_AUDIT), key=lambda row: row["seq"])
     write_rows(store, ACCESS_AUDIT, change(rows), run_id="forger", replace=True)
 
 

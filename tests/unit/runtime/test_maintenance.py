@@ -17,8 +17,8 @@ from visitgrain.errors import ConfigError, GateRefused, Locked
 from visitgrain.runtime import compaction, delta_log
 from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.lake import Lake
-from visitgrain.runtime.ledger import records
 from visitgrain.runtime.maintenance import Report, maintain
+from visitgrain.runtime.records import records
 from visitgrain.runtime.settings import default_conf
 from visitgrain.runtime.staging import Staged
 from visitgrain.runtime.vacuum import pinned_versions

@@ -27,7 +27,7 @@ class Checked:
 
 def checked(store: Store) -> list[Checked]:
     """All rows of `quality_results`, oldest first."""
-    rows = sorted(records(store, QUALITY_RESULTS, QUALITY_RESULTS.column_names), key=lambda row: row["checked_at"])
+    rows = sorted(records(store, QUALITY_RESULTS), key=lambda row: row["checked_at"])
     return [
         Checked(row["run_id"], row["pipeline"], row["checked_at"], Finding(**{name: row[name] for name in NAMES}))
         for row in rows
