@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -17,6 +18,7 @@ from typing import IO
 from visitgrain.errors import Locked
 from visitgrain.runtime.storage import Store
 
+LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 
 
@@ -46,8 +48,12 @@ class TableLocks:
                 file = stack.enter_context((self._folder / f"{name}.lock").open("a+"))
                 self._take(name, file)
                 self._held.add(name)
-                stack.callback(self._held.discard, name)
+                stack.callback(self._release, name, file)
             yield
+
+    def _release(self, name: str, file: IO[str]) -> None:
+        self._held.discard(name)
+        file.truncate(0)  # nobody's any more: what a killed owner leaves tells of it
 
     def _take(self, name: str, file: IO[str]) -> None:
         begin = time.monotonic()
@@ -62,7 +68,9 @@ class TableLocks:
                 time.sleep(POLL_SECONDS)
             else:
                 file.seek(0)
-                file.truncate()  # what a dead owner left
+                if left := file.read():
+                    LOG.warning("table %s: its last writer %s ended without a word; its lock is taken over", name, left)
+                file.truncate(0)
                 self.waited_s += time.monotonic() - begin
                 json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
                 file.flush()
