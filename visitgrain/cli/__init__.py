@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
@@ -18,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 ok, 2 usage, 3 conf, 4 input, 5 gate, 6 job, 7 locked, 8 late, 130 interrupted."""
     from visitgrain.cli.app import app
 
+    signal.signal(signal.SIGTERM, _interrupt)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app.main(args=given, prog_name="visitgrain", standalone_mode=False)
@@ -36,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         code = _report(f"unexpected {type(error).__name__}: {error}", UNEXPECTED, trace=True)
     sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM is Ctrl-C: Spark's handler of that one cancels what runs; ours notes it, and frees the locks."""
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(number, frame)
+    raise KeyboardInterrupt
 
 
 def _report(message: str, code: int, *, trace: bool) -> int:
