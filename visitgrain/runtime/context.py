@@ -62,6 +62,7 @@ class Context:
     def lake(self) -> Lake:
         from visitgrain.runtime.lake import Lake
 
+        Store(self.settings.lake).assert_writable()  # before a JVM starts
         return Lake(self.spark, self.settings.lake, self.settings.zone, lock_wait_s=self.settings.lock_wait_s)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType
 
 from visitgrain.arrow.rows import filesystem
+from visitgrain.errors import ConfigError
 
 
 class Store:
@@ -32,6 +34,21 @@ class Store:
     def local_path(self, *parts: str) -> Path:
         """Only for local stores."""
         return Path(self._base, *parts)
+
+    def assert_writable(self) -> None:
+        """Raises ConfigError when a lake cannot be there: a local path that is a file, or that nobody may write to."""
+        if not self.is_local:
+            return
+        path = nearest = self.local_path()
+        while not nearest.exists() and not nearest.is_symlink():
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise ConfigError(f"lake {path}: {nearest} is not a folder; set lake (or --lake) to one")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"lake {path}: {nearest} cannot be written to (read-only, or of another user); make it writable, or "
+                "set lake (or --lake) to a folder that is"
+            )
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Name -> bytes of the files in `folder`; empty when it does not exist."""
@@ -69,6 +86,12 @@ class Store:
         with self._files.open_input_stream(f"{self._base}/{name}") as stream:
             return bytes(stream.read()).decode("utf-8")
 
+    def read_end(self, name: str, length: int) -> bytes:
+        """The last `length` bytes of a file, all of a shorter one."""
+        with self._files.open_input_file(f"{self._base}/{name}") as file:
+            size = file.size()
+            return bytes(file.read_at(min(length, size), max(size - length, 0)))
+
     def write_text(self, name: str, text: str) -> None:
         """Whole or not at all: written beside its place, then moved there."""
         target = f"{self._base}/{name}"
@@ -87,7 +110,7 @@ class Store:
 
     def read_parquet(self, name: str, columns: list[str]) -> pa.Table:
         """Those of `columns` that the file has."""
-        with pq.ParquetFile(f"{self._base}/{name}", filesystem=self._files) as file:
+        with pq.ParquetFile(f"{self._base}/{name}", filesystem=self._files, page_checksum_verification=True) as file:
             return file.read(columns=[column for column in columns if column in file.schema_arrow.names])
 
     def make_folder(self, name: str) -> None:
