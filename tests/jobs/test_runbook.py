@@ -87,8 +87,8 @@ def _one_version_per_month(lake: Lake) -> None:
     delta_log.create(store, table, schema_json=schema, partition=table.partition, run_id="test")
     for version, file in enumerate(now, start=1):
         added = [files[file.path]]
-        delta_log.commit(store, table, upon=version - 1, added=added, removed=(), run_id="test")
-        delta_log.acknowledge(store, table, version=version, added=added, run_id="test")
+        upon = delta_log.snapshot(store, table, version - 1)
+        delta_log.commit(store, table, upon=upon, added=added, removed=(), run_id="test")
     assert len(now) == 2
 
 
@@ -131,7 +131,8 @@ def drill_bad_publish(place: Place) -> Iterator[None]:
     before = place.contents()
     lake = place.lake
     removed = list(lake.data_files(TIME_PREFERENCES))
-    delta_log.commit(lake.store, TIME_PREFERENCES, upon=2, added=(), removed=removed, run_id="bad")
+    upon = delta_log.snapshot(lake.store, TIME_PREFERENCES, 2)
+    delta_log.commit(lake.store, TIME_PREFERENCES, upon=upon, added=(), removed=removed, run_id="bad")
     assert place.contents() == {}
     yield
     assert (place.contents(), place.lake.version(TIME_PREFERENCES)) == (before, 4)

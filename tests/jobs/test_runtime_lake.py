@@ -133,7 +133,7 @@ def test_a_commit_that_lost_a_file_is_refused(spark, lake):
     lake.append(CALLS, calls(spark), run_id="r0")
     newest = max(log_of(lake).glob("*.json"))
     newest.write_text("".join(line for line in newest.read_text().splitlines(True) if '"add"' not in line))
-    with pytest.raises(GateRefused, match="holds 0 new rows, run r0 wrote 3"):
+    with pytest.raises(GateRefused, match="tells 0 rows in 0 files, 3 acknowledged; that is not what run r0 wrote"):
         lake.read(CALLS)
 
 

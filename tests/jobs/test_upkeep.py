@@ -32,10 +32,8 @@ def in_many_files(lake: Lake, pieces: int = 5) -> None:
     for number in range(pieces):
         some = rows.slice(number * size, size)
         added += replace(writer, function=lambda _, some=some: iter([some])).write(iter(())).files
-    version = delta_log.commit(
-        lake.store, EVENTS, upon=lake.version(EVENTS), added=added, removed=[file], run_id="test", data_change=False
-    )
-    delta_log.acknowledge(lake.store, EVENTS, version=version, added=added, run_id="test")
+    upon = delta_log.snapshot(lake.store, EVENTS, lake.version(EVENTS))
+    delta_log.commit(lake.store, EVENTS, upon=upon, added=added, removed=[file], run_id="test", data_change=False)
 
 
 def contents(lake: Lake) -> dict[str, dict]:

@@ -96,9 +96,13 @@ def read_part(file: FilePart, columns: Sequence[str], *, dictionaries: Sequence[
     partition = path.rpartition("/")[0].rpartition("/")[2].partition("=")[0] if file.partition else None
     wanted = [name for name in columns if name != partition]
     metadata, coded = _coded(path, files, {*dictionaries} & {*columns})
-    with pq.ParquetFile(path, filesystem=files, metadata=metadata, read_dictionary=coded) as opened:
-        groups = range(file.part, opened.num_row_groups, file.parts)
-        table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    options = {"metadata": metadata, "read_dictionary": coded, "page_checksum_verification": True}
+    try:
+        with pq.ParquetFile(path, filesystem=files, **options) as opened:
+            groups = range(file.part, opened.num_row_groups, file.parts)
+            table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise OSError(f"file {file.path} cannot be read, restore it from a backup: {error}") from error
     if partition in columns:
         table = table.append_column(partition, pa.repeat(pa.scalar(file.partition, pa.date32()), table.num_rows))
     return table.select(columns)

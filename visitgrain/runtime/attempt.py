@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from visitgrain.arrow.rows import ArrowRows, TableFiles
 from visitgrain.errors import GateRefused
-from visitgrain.runtime import partitions
+from visitgrain.runtime import faults, partitions
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, target_window
 from visitgrain.runtime.lake import Lake, Written
@@ -111,13 +111,17 @@ class Attempt:
         book = Book(self.ran_before, contents, catalogue_hash=self.context.catalogue.hash)
         only = touched(self.job, self.span, self.lake, book, spec_of(self.job, self.context))
         outputs = outputs_of(self.job, self.span, self.context, inputs, only)
+        faults.reached("before-stage")
         work = [partial(self._staged, TABLES[name], rows, only) for name, rows in outputs.items()]
         staged = dict(zip(outputs, side_by_side(work), strict=True))
         if self.rows_in is not None:
             self._check_conservation(staged)
         if self.job.laws is not None:
             self._check_laws(*staged.values())
+        faults.reached("after-stage")
         for name, output in staged.items():
+            if self.written:
+                faults.reached("between-commits")
             self.written[name] = self.lake.commit(output, run_id=self.context.run_id)
         contents.forget(self.job.writes)  # a later day of the span has read what became of the earlier ones
         own = {read.table.name for read in self.job.reads} & self.written.keys()

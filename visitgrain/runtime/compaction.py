@@ -115,11 +115,10 @@ def _commit(lake: Lake, table: Table, done: Sequence[Rewritten], run_id: str) ->
         added = [file for one in kept for file in one.added]
         removed = [file for one in kept for file in one.group]
         if kept:
-            upon = lake.version(table)
-            version = delta_log.commit(
+            upon = delta_log.snapshot(lake.store, table, lake.version(table))
+            delta_log.commit(
                 lake.store, table, upon=upon, added=added, removed=removed, run_id=run_id, data_change=False
             )
-            delta_log.acknowledge(lake.store, table, version=version, added=added, run_id=run_id)
     return len(removed) - len(added)
 
 

@@ -1,7 +1,6 @@
 """A table's transaction log without Spark: its newest version, its files, damage; creating it, committing to it.
 
-Delta itself reads fewer rows without an error when a commit file is empty. So every acknowledged write leaves a receipt
-outside the table (`_receipts/<table>.json`), and `verified_version` compares the log with it before anyone reads.
+Whoever reads asks `verified_version` and `snapshot`, which compare the log with what was acknowledged (see `receipts`).
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from datetime import date, datetime
 from typing import Any
 
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 from visitgrain.errors import GateRefused, Locked
+from visitgrain.runtime import faults
 from visitgrain.runtime.content import Content
+from visitgrain.runtime.receipts import Receipt, how_to_repair, read_receipt, state_of, write_receipt
 from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
@@ -28,6 +29,7 @@ from visitgrain.tables import Table
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
 NO_VERSION = -1
+STATE = "visitgrainState"  # in the commit info: what `state_of` says of the files that the commit leaves
 READER_VERSION = 1  # every engine reads it; see the compatibility profile
 WRITER_VERSION = 2  # the lowest that keeps NOT NULL
 
@@ -58,21 +60,13 @@ def verified_version(store: Store, table: Table) -> int:
     if damaged := empty_commits(sizes, newest):
         raise GateRefused(
             f"table {table.name}: empty commit file {', '.join(f'{version:020}.json' for version in damaged)} in "
-            f"{store.path(table.name, '_delta_log')}; rows are missing. {_repair(store, table)}"
+            f"{store.path(table.name, '_delta_log')}; rows are missing. {how_to_repair(store, table)}"
         )
-    receipt = store.read_json(_receipt(table))
-    if receipt is None:
-        return newest
-    if newest < receipt["version"]:
+    receipt = read_receipt(store, table)
+    if receipt and newest < receipt.version:
         raise GateRefused(
-            f"table {table.name}: run {receipt['run_id']} was acknowledged as version {receipt['version']}, the newest "
-            f"found is {newest if newest >= 0 else 'none'}. {_repair(store, table)}"
-        )
-    found = _rows_added(store, table, receipt["version"])
-    if found is not None and found != receipt["rows"]:
-        raise GateRefused(
-            f"table {table.name}: version {receipt['version']} holds {found} new rows, run {receipt['run_id']} wrote "
-            f"{receipt['rows']}. {_repair(store, table)}"
+            f"table {table.name}: run {receipt.run_id} was acknowledged as version {receipt.version}, the newest "
+            f"found is {newest if newest >= 0 else 'none'}. {how_to_repair(store, table)}"
         )
     return newest
 
@@ -83,13 +77,6 @@ def empty_commits(sizes: Mapping[str, int], until: int) -> list[int]:
     checkpoint = max((version for version in checkpoints if version <= until), default=NO_VERSION)
     empty = [int(m[1]) for name, size in sizes.items() if size == 0 and (m := _COMMIT.fullmatch(name))]
     return sorted(version for version in empty if checkpoint < version <= until)
-
-
-def acknowledge(store: Store, table: Table, *, version: int, added: Sequence[Mapping[str, Any]], run_id: str) -> None:
-    """Leave the receipt of the table's last commit."""
-    rows = sum(json.loads(file["stats"])["numRecords"] for file in added)
-    content = {"table": table.name, "version": version, "rows": rows, "run_id": run_id}
-    store.write_json(_receipt(table), content)
 
 
 @dataclass(frozen=True)
@@ -120,11 +107,6 @@ def paths_of(files: Iterable[DataFile]) -> frozenset[str]:
     return frozenset(file.path for file in files)
 
 
-def is_intact(store: Store, table: Table, file: DataFile) -> bool:
-    """Is the file there, as large as it was written?"""
-    return store.size(f"{table.name}/{file.path}") == file.bytes
-
-
 def part_of(path: str) -> str:
     """What the name of a file begins with."""
     return path.rpartition("/")[2].partition("-")[0]
@@ -153,7 +135,20 @@ class Snapshot:
 
 
 def snapshot(store: Store, table: Table, version: int) -> Snapshot:
-    """What the table is at `version`."""
+    """What the table is at `version`. Raises GateRefused when its log cannot be read, or tells another state than was
+    acknowledged."""
+    try:
+        found = _snapshot(store, table, version)
+    except (DeltaError, KeyError, ValueError) as error:
+        first = next(iter(str(error).splitlines()), "")
+        raise GateRefused(
+            f"table {table.name}: the log does not tell version {version} ({first}). {how_to_repair(store, table)}"
+        ) from error
+    _check_state(store, table, found)
+    return found
+
+
+def _snapshot(store: Store, table: Table, version: int) -> Snapshot:
     partition = table.partition
     log = DeltaTable(store.path(table.name), version=version)
     names = ["path", "size_bytes", "num_records", *([f"partition.{partition}"] if partition else [])]
@@ -169,6 +164,24 @@ def snapshot(store: Store, table: Table, version: int) -> Snapshot:
     return Snapshot(version, log.protocol().min_reader_version, log.schema().to_json(), tuple(files))
 
 
+def _check_state(store: Store, table: Table, found: Snapshot) -> None:
+    """`found` is what its own commit and its receipt say. Commits of other programs say nothing, but are whole."""
+    written = _commit_info(store, table, found.version)
+    said = {(written["userMetadata"], written[STATE])} if written and STATE in written else set()
+    receipt = read_receipt(store, table)
+    if receipt and receipt.state and receipt.version == found.version:
+        said.add((receipt.run_id, receipt.state))
+    for run_id, state in said:
+        if state != state_of(found.files):
+            told = f", {receipt.rows} acknowledged" if receipt and receipt.version == found.version else ""
+            raise GateRefused(
+                f"table {table.name}: the log of version {found.version} tells {found.rows} rows in "
+                f"{len(found.files)} files{told}; that is not what run {run_id} wrote. {how_to_repair(store, table)}"
+            )
+    if not said and receipt and receipt.version < found.version:
+        snapshot(store, table, receipt.version)  # what was acknowledged is still there
+
+
 def files(store: Store, table: Table) -> tuple[DataFile, ...]:
     """Of the newest version; none when the table does not exist."""
     version = verified_version(store, table)
@@ -179,21 +192,23 @@ def commit(
     store: Store,
     table: Table,
     *,
-    upon: int,
+    upon: Snapshot,
     added: Sequence[dict[str, Any]],
     removed: Sequence[DataFile],
     run_id: str,
     data_change: bool = True,
 ) -> int:
-    """Make `added` (add actions of the protocol) replace `removed` of version `upon`, in one transaction.
+    """Make `added` (add actions of the protocol) replace `removed` of `upon`, in one transaction; leave a receipt.
 
     Returns the new version. Without `data_change` the rows stay what they were, in other files.
 
     Raises Locked when somebody else committed meanwhile: the table's lock is held, so it was not visitgrain.
     """
     log = DeltaTable(store.path(table.name))
-    if log.version() != upon:
+    if log.version() != upon.version:
         raise Locked(f"table {table.name}: another program committed version {log.version()}; stop it, run again")
+    after = [*(f for f in upon.files if f not in set(removed)), *(_data_file(table, action) for action in added)]
+    receipt = Receipt(table.name, upon.version + 1, sum(f.rows for f in after), run_id, state_of(after))
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [
         AddAction(a["path"], a["size"], a["partitionValues"], a["modificationTime"], data_change, a["stats"])
@@ -209,11 +224,39 @@ def commit(
             mode="append",  # with remove actions beside the added ones: a replacement of exactly these files
             schema=log.schema(),
             partition_by=[table.partition] if table.partition else None,
-            commit_properties=CommitProperties(custom_metadata={"userMetadata": run_id}, max_commit_retries=0),
+            commit_properties=CommitProperties(
+                custom_metadata={"userMetadata": run_id, STATE: str(receipt.state)}, max_commit_retries=0
+            ),
         )
-    except CommitFailedError as error:
-        raise Locked(f"table {table.name}: another program committed meanwhile; stop it, run again") from error
-    return upon + 1
+        faults.reached("lost-response")
+    except Exception as error:
+        if not _landed(store, table, receipt):
+            if isinstance(error, CommitFailedError):
+                message = f"table {table.name}: another program committed meanwhile; stop it, run again"
+                raise Locked(message) from error
+            raise
+    faults.reached("before-receipt")
+    write_receipt(store, table, receipt)
+    return receipt.version
+
+
+def acknowledge(store: Store, table: Table, *, version: int, run_id: str) -> None:
+    """Leave a receipt of a version that another program's commit made. `commit` leaves its own."""
+    found = _snapshot(store, table, version)
+    write_receipt(store, table, Receipt(table.name, version, found.rows, run_id, state_of(found.files)))
+
+
+def _landed(store: Store, table: Table, receipt: Receipt) -> bool:
+    """Is the commit in the log, though whoever wrote it was told otherwise?"""
+    found = _commit_info(store, table, receipt.version) or {}
+    return (found.get("userMetadata"), found.get(STATE)) == (receipt.run_id, receipt.state)
+
+
+def _data_file(table: Table, action: Mapping[str, Any]) -> DataFile:
+    """The file of an add action."""
+    value = action["partitionValues"][table.partition] if table.partition else None
+    rows = json.loads(action["stats"])["numRecords"]
+    return DataFile(action["path"], action["size"], rows, date.fromisoformat(value) if value else None)
 
 
 def create(store: Store, table: Table, *, schema_json: str, partition: str | None, run_id: str) -> None:
@@ -254,17 +297,6 @@ def create(store: Store, table: Table, *, schema_json: str, partition: str | Non
     store.write_text(f"{table.name}/_delta_log/{0:020}.json", "".join(json.dumps(action) + "\n" for action in actions))
 
 
-def _receipt(table: Table) -> str:
-    return f"_receipts/{table.name}.json"
-
-
-def _repair(store: Store, table: Table) -> str:
-    return (
-        f"`visitgrain restore {table.name} --to VERSION` (docs/runbook.md), or delete {store.path(table.name)} and "
-        f"{store.path(_receipt(table))}, then run its job again"
-    )
-
-
 def _newest(sizes: dict[str, int]) -> int:
     numbers = [int(m[1]) for name in sizes if (m := _COMMIT.fullmatch(name) or _CHECKPOINT.fullmatch(name))]
     return max(numbers, default=NO_VERSION)
@@ -278,14 +310,18 @@ def actions(store: Store, table: Table, version: int) -> list[dict[str, Any]] | 
     except ValueError as error:
         name = f"{version:020}.json"
         raise GateRefused(
-            f"table {table.name}: commit file {name} is damaged: {error}. {_repair(store, table)}"
+            f"table {table.name}: commit file {name} is damaged: {error}. {how_to_repair(store, table)}"
         ) from None
 
 
-def _rows_added(store: Store, table: Table, version: int) -> int | None:
-    """Rows in the files that a version adds; None when the commit is gone (log clean-up) or carries no statistics."""
+def _commit_info(store: Store, table: Table, version: int) -> dict[str, Any] | None:
+    """What a commit says about itself; None when its file is gone (log clean-up). Raises GateRefused on damage."""
     found = actions(store, table, version)
     if found is None:
         return None
-    rows = [json.loads(a["add"].get("stats") or "{}").get("numRecords") for a in found if "add" in a]
-    return None if None in rows else sum(rows)
+    try:
+        return dict(next(action["commitInfo"] for action in found if "commitInfo" in action))
+    except (TypeError, StopIteration):
+        raise GateRefused(
+            f"table {table.name}: the commit file of version {version} is damaged. {how_to_repair(store, table)}"
+        ) from None

@@ -21,8 +21,10 @@ import pyarrow.parquet as pq
 from visitgrain.arrow.casting import as_types
 from visitgrain.arrow.rows import Function, filesystem
 from visitgrain.arrow.shuffle import without_long_dictionaries
+from visitgrain.runtime import faults
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.contract import KEPT, OUTCOME, PART, ROWS
+from visitgrain.runtime.file_check import footer_checksum
 from visitgrain.runtime.statistics import statistics_of
 
 if TYPE_CHECKING:
@@ -151,16 +153,20 @@ class FileWriter:
         folder = f"{self.partition}={value}/" if self.partition else ""
         rows = without_long_dictionaries(rows)  # of all days, where this is one
         content = Content.of(rows.select(self.hashed))
-        path = f"{folder}{part}-{content.name}-{uuid.uuid4().hex}.{self.codec}.parquet"
+        data = rows.drop_columns([self.partition]) if self.partition else rows
+        whole = pa.BufferOutputStream()  # the footer's checksum is in the name, so all is known before it is written
+        pq.write_table(data, whole, compression=self.codec, store_schema=False, write_page_checksum=True)
+        file = whole.getvalue()
+        checksum = footer_checksum(memoryview(file))
+        path = f"{folder}{part}-{content.name}-{uuid.uuid4().hex}-{checksum}.{self.codec}.parquet"
+        faults.reached("write-file")
         files, base = filesystem(self.root)
         files.create_dir(f"{base}/{folder}", recursive=True)
-        data = rows.drop_columns([self.partition]) if self.partition else rows
         with files.open_output_stream(f"{base}/{path}") as stream:
-            pq.write_table(data, stream, compression=self.codec, store_schema=False)
-            size = stream.tell()
+            stream.write(file)
         return {
             "path": path,
-            "size": size,
+            "size": file.size,
             "partitionValues": {self.partition: value} if self.partition else {},
             "modificationTime": int(time.time() * 1000),
             "dataChange": True,

@@ -18,6 +18,7 @@ from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
 from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema, stored_schema
+from visitgrain.runtime.file_check import check_files, is_intact
 from visitgrain.runtime.file_writer import FileWriter, Report, written_by
 from visitgrain.runtime.job import Window
 from visitgrain.runtime.listing import listed
@@ -58,6 +59,7 @@ class Lake:
         self.zone = zone
         self._rewritten: dict[Rewrite, Tie] = {}
         self._snapshots: dict[str, delta_log.Snapshot] = {}
+        self._looked_at: set[tuple[str, str]] = set()  # table and path of files that are intact
         self.locks = TableLocks(lock_folder(self.store), wait_s=lock_wait_s)
         known = self.store.read_json(DESCRIPTION)
         if known is not None and known["zone"] != zone:
@@ -72,7 +74,7 @@ class Lake:
         return self._spark
 
     def has(self, table: Table) -> bool:
-        return delta_log.newest_version(self.store, table) != delta_log.NO_VERSION
+        return delta_log.verified_version(self.store, table) != delta_log.NO_VERSION
 
     def version(self, table: Table) -> int:
         """Newest version; -1 when the table does not exist."""
@@ -89,8 +91,8 @@ class Lake:
         A missing table is InputMissing, or an empty frame when `optional`. Raises GateRefused on damage, on a protocol
         other engines cannot read, and when the stored columns are not the declared ones.
         """
-        found = self._snapshot(table, window, optional=optional, part=part)
-        if found is None or not found.files:
+        found = self._opened(table, window, optional=optional, part=part)
+        if found is None:
             return self.empty(table)
         # The log names the files: asking Spark's Delta for them costs a second per new version of a table.
         paths = [f"{self.path(table)}/{file.path}" for file in found.files]
@@ -113,8 +115,8 @@ class Lake:
 
         `columns`: those that will be read, () = all; where they are few, a task is given more files.
         """
-        found = self._snapshot(table, window, optional=optional, part=part)
-        if found is None or not found.files:
+        found = self._opened(table, window, optional=optional, part=part)
+        if found is None:
             return listed(self.spark, self.path(table), ())
         check_columns(stored_schema(found.schema_json), table, edge="stored")
         share = len(columns or table.columns) / len(table.columns)
@@ -124,17 +126,15 @@ class Lake:
         """All files of the newest version, or of another one; none when the table does not exist."""
         if version is not None:
             return delta_log.snapshot(self.store, table, version).files
-        found = self._snapshot(table, None, optional=True)
-        return found.files if found else ()
+        return self._snapshot(table, None).files if self.has(table) else ()
 
     def intact(self, table: Table, files: Iterable[delta_log.DataFile]) -> bool:
-        """Are they all there, as large as they were written?"""
-        return all(delta_log.is_intact(self.store, table, file) for file in files)
+        """Are they all what was written?"""
+        return all(is_intact(self.store, table, file) for file in files)
 
     def rows(self, table: Table, window: Window | None = None, *, part: str | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
-        found = self._snapshot(table, window, optional=True, part=part)
-        return found.rows if found else 0
+        return self._snapshot(table, window, part=part).rows if self.has(table) else 0
 
     def stage(
         self,
@@ -191,13 +191,13 @@ class Lake:
             version = self._ensure(table, run_id)
             if staged.replaces and version != max(staged.upon, 0):
                 raise Locked(f"table {table.name}: version {version} came while its rows were computed; run again")
-            change = staged.against(self._replaced(staged), self.store)
+            held = self._snapshot(table, None)
+            change = staged.against(staged.replaced(held), self.store)
             self._remove(table, change.needless)
             if change.added or change.removed:
                 version = delta_log.commit(
-                    self.store, table, upon=version, added=change.added, removed=change.removed, run_id=run_id
+                    self.store, table, upon=held, added=change.added, removed=change.removed, run_id=run_id
                 )
-                delta_log.acknowledge(self.store, table, version=version, added=change.added, run_id=run_id)
                 self._rewritten |= staged.rewritten(change)
         content = staged.content
         return Written(version, content.rows, content.hash, staged.outcomes, change.partitions)
@@ -254,19 +254,21 @@ class Lake:
         for file in files:
             self.store.remove_file(f"{table.name}/{file['path']}")
 
-    def _replaced(self, staged: Staged) -> Sequence[delta_log.DataFile]:
-        found = self._snapshot(staged.table, None, optional=False)
-        files = found.only(staged.replaces, staged.part).files if found and staged.replaces else ()
-        return [file for file in files if file not in staged.left]
-
-    def _snapshot(
-        self, table: Table, window: Window | None, *, optional: bool, part: str | None = None
+    def _opened(
+        self, table: Table, window: Window | None, *, optional: bool, part: str | None
     ) -> delta_log.Snapshot | None:
-        """The files of the partitions within `window`, at the newest version; None when the table does not exist."""
+        """What `_snapshot` says, its files looked at, each once: they never change. None where there is nothing."""
+        if optional and delta_log.verified_version(self.store, table) == delta_log.NO_VERSION:
+            return None
+        found = self._snapshot(table, window, part=part)
+        check_files(self.store, table, [f for f in found.files if (table.name, f.path) not in self._looked_at])
+        self._looked_at |= {(table.name, file.path) for file in found.files}
+        return found if found.files else None
+
+    def _snapshot(self, table: Table, window: Window | None, *, part: str | None = None) -> delta_log.Snapshot:
+        """The files of the partitions within `window`, at the newest version."""
         version = delta_log.verified_version(self.store, table)
         if version == delta_log.NO_VERSION:
-            if optional:
-                return None
             raise InputMissing(
                 f"table {table.name}: not there yet, expected it at {self.path(table)}; run what writes it first"
             )

@@ -10,6 +10,7 @@ from deltalake.exceptions import DeltaError
 
 from visitgrain.errors import GateRefused, UsageError
 from visitgrain.runtime import delta_log
+from visitgrain.runtime.file_check import is_intact
 from visitgrain.runtime.lake import Lake
 from visitgrain.tables import Table
 
@@ -42,8 +43,7 @@ def restore(lake: Lake, table: Table, to: int, *, run_id: str) -> Restored:
         else:
             set_aside = _set_aside(lake, table, to)
         version = lake.version(table)
-        added = [a["add"] for a in delta_log.actions(lake.store, table, version) or [] if "add" in a]
-        delta_log.acknowledge(lake.store, table, version=version, added=added, run_id=run_id)
+        delta_log.acknowledge(lake.store, table, version=version, run_id=run_id)
     return Restored(version, sum(file.rows for file in files), set_aside)
 
 
@@ -57,7 +57,7 @@ def _files(lake: Lake, table: Table, version: int) -> tuple[delta_log.DataFile, 
         files = delta_log.snapshot(lake.store, table, version).files
     except DeltaError as error:
         raise GateRefused(f"table {table.name}: version {version} cannot be read: {error}. {_FIX}") from error
-    if missing := [file.path for file in files if not delta_log.is_intact(lake.store, table, file)]:
+    if missing := [file.path for file in files if not is_intact(lake.store, table, file)]:
         more = f", and {len(missing) - 1} more files" if len(missing) > 1 else ""
         raise GateRefused(
             f"table {table.name}: version {version} needs {missing[0]}{more}, which is gone or damaged. {_FIX}"

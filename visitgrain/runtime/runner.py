@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from visitgrain.runtime import faults
 from visitgrain.runtime.attempt import Attempt
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
@@ -43,12 +44,11 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context, *, until: Job
     wanted = pipeline if until is None else replace(pipeline, jobs=pipeline.jobs[: pipeline.jobs.index(until) + 1])
     entries = _run(steps(wanted, span, context, ran_before), context, ran_before)
     if until is None:
-        own = [
-            entry for entry in ran_before if entry.run_id == context.run_id
-        ]  # of an attached run: what it did before
+        own = [entry for entry in ran_before if entry.run_id == context.run_id]  # an attached run did some before
         earlier = [entry for entry in ran_before if entry.run_id != context.run_id]
         with context.lake.lock(*(table for job in pipeline.jobs for table in job.writes)):  # as it was judged
             quality.check(pipeline, span, [*own, *entries], earlier, context)
+            faults.reached("before-publish")
             _publish(pipeline, span, context)
     return entries
 
@@ -115,6 +115,7 @@ def _run(wanted: Iterable[tuple[Job, Span]], context: Context, ran_before: Seque
             try:
                 attempt.run()
             finally:
+                faults.reached("before-ledger")
                 entries += attempt.entries()
                 context.ledger.write_result(context.run_id, attempt.entries())
     finally:

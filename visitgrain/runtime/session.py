@@ -21,6 +21,7 @@ SAFE = {
     "spark.sql.runSQLOnFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     "spark.speculation": "false",
     # A retried task that gives other rows than before makes its whole stage run again, instead of a wrong answer.
     "spark.sql.shuffle.orderIndependentChecksum.enabled": "true",

@@ -46,13 +46,11 @@ def write_rows(
         as_delta = deltalake.Schema.from_arrow(schema).to_json()
         delta_log.create(store, table, schema_json=as_delta, partition=None, run_id=run_id)
         version = 0
-    removed = delta_log.files(store, table) if replace else ()
+    upon = delta_log.snapshot(store, table, version)
+    removed = upon.files if replace else ()
     written = _writer(store, table, schema).write(iter(pa.Table.from_pylist(list(rows), schema).to_batches()))
     if written.files or removed:
-        version = delta_log.commit(
-            store, table, upon=version, added=written.files, removed=list(removed), run_id=run_id
-        )
-        delta_log.acknowledge(store, table, version=version, added=written.files, run_id=run_id)
+        delta_log.commit(store, table, upon=upon, added=written.files, removed=removed, run_id=run_id)
 
 
 def _schema(table: Table) -> pa.Schema:

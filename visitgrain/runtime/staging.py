@@ -14,7 +14,8 @@ from visitgrain.arrow.rows import FilePart, Function, read_part
 from visitgrain.errors import GateRefused
 from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.contract import KEPT, arrow_schema
-from visitgrain.runtime.delta_log import DataFile, is_intact, part_of
+from visitgrain.runtime.delta_log import DataFile, Snapshot, part_of
+from visitgrain.runtime.file_check import is_intact
 from visitgrain.runtime.file_writer import FileWriter, Report
 from visitgrain.runtime.partitions import Partitions
 from visitgrain.runtime.statistics import statistics_columns
@@ -66,8 +67,13 @@ class Staged:
             found.append(read_part(part, table.column_names))
         return pa.concat_tables(found) if found else arrow_schema(table).empty_table()
 
+    def replaced(self, there: Snapshot) -> list[DataFile]:
+        """Of what is there the files of the partitions to replace; none when rows are added."""
+        files = there.only(self.replaces, self.part).files if self.replaces else ()
+        return [file for file in files if file not in self.left]
+
     def against(self, held: Sequence[DataFile], store: Store) -> Change:
-        """What committing changes, when `held` are the files of the partitions to replace, none when rows are added."""
+        """What committing changes, when `held` are the files of the partitions to replace."""
         new = by_partition((_place(self.table, file), Content.named(file["path"])) for file in self.report.files)
         old = by_partition(((file.partition, file.part), file.content) for file in held)
         damaged = {(f.partition, f.part) for f in held if not is_intact(store, self.table, f)}

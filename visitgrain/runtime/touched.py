@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.exceptions import DeltaError
 
 from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.keys import Keys, KeysByDay, power_for, union
 from visitgrain.arrow.rows import parts_of, read_part
+from visitgrain.errors import GateRefused
 from visitgrain.runtime.contract import PART
 from visitgrain.runtime.delta_log import DataFile, of_part, part_of
 from visitgrain.runtime.differences import differences
@@ -73,7 +73,7 @@ def touched(job: Job, span: Span, lake: Lake, book: Book, spec: Any) -> Touched 
         return None
     try:
         found = differences(job, since, {period.start for period in periods} - ran, lake)
-    except DeltaError:  # the log does not reach back so far any more
+    except GateRefused:  # the log does not reach back so far any more
         return None
     if any(each.read.by is None or not lake.intact(each.read.table, each.went) for each in found):
         return None

@@ -151,10 +151,8 @@ def test_what_a_job_replaced_meanwhile_stays(lake, monkeypatch):
         found = rewritten(*arguments)
         old = [file for file in lake.data_files(CALLS) if file.partition == DAY]
         staged = lake.writer(CALLS).write(iter([_batch(lake, 9)]))
-        version = delta_log.commit(
-            lake.store, CALLS, upon=lake.version(CALLS), added=staged.files, removed=old, run_id="job"
-        )
-        delta_log.acknowledge(lake.store, CALLS, version=version, added=staged.files, run_id="job")
+        upon = delta_log.snapshot(lake.store, CALLS, lake.version(CALLS))
+        delta_log.commit(lake.store, CALLS, upon=upon, added=staged.files, removed=old, run_id="job")
         return found
 
     monkeypatch.setattr(compaction, "_rewritten", slow)
@@ -249,7 +247,7 @@ run(Lake(None, sys.argv[1], "Asia/Shanghai"), now=NOW + timedelta(days={days}))
     ("module", "patch", "days"),
     [
         ("delta_log", "delta_log.commit = kill", 0),  # small files are rewritten, not committed
-        ("delta_log", "delta_log.acknowledge = kill", 0),  # committed, no receipt yet
+        ("delta_log", "delta_log.write_receipt = kill", 0),  # committed, no receipt yet
         ("storage", "storage.Store.remove_file = kill", 31),  # at the first file to remove
     ],
 )
