@@ -1,7 +1,7 @@
 # Every target works on a bare checkout and offline once `make setup` ran.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-property check fix bench docs mlflow cluster cluster-stop demo-cluster package lock clean
+.PHONY: help setup run test test-fast test-property test-faults check fix bench docs mlflow cluster cluster-stop demo-cluster package lock clean
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Spark finds the same Java that the set-up checked.
@@ -25,6 +25,9 @@ test-fast: setup ## specs and unit tests that need no Spark: seconds
 
 test-property: setup ## ten times as many random examples of the same properties: an hour or so
 	@$(JAVA) PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/property tests/jobs/test_any_split.py tests/jobs/test_daily_increments.py
+
+test-faults: setup ## kills, corruptions and clusters; KILLS=100 before a release
+	@$(JAVA) $(BIN)/python -m pytest --faults -m faults --kills $(or $(KILLS),3)
 
 check: setup ## formatting, lint, types, generated pages
 	@$(BIN)/ruff format --check --quiet $(LINTED) && $(BIN)/ruff check --quiet $(LINTED)

@@ -12,9 +12,16 @@ SHARED = ROOT.parent / "shared"
 PROPERTY_SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))  # `make test-property` tries ten times as many examples
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", action="store_true", help="Run kills, corruptions and clusters, too.")
+    parser.addoption("--kills", type=int, default=3, help="Random kills of the daily chain; 100 before a release.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`make test-fast` leaves out what uses the `spark` fixture, by itself or through another, and what takes long."""
     for item in items:
+        if item.get_closest_marker("faults") and not config.getoption("--faults"):
+            item.add_marker(pytest.mark.skip(reason="only with --faults: `make test-faults`"))
         if item.path.parent.name in ("property", "oracles"):
             item.add_marker("slow")
         if "spark" in getattr(item, "fixturenames", ()):

@@ -132,9 +132,21 @@ class Attempt:
         for read in self.job.reads:
             version = self.lake.version(read.table)
             if version >= 0:
+                self._check_acknowledged(read.table, version)
                 self.input_versions[read.table.name] = version
             if read.argument == self.job.conserves:
                 self.rows_in = self.lake.rows(read.table, read.of(self.span), part=read.part)
+
+    def _check_acknowledged(self, table: Table, version: int) -> None:
+        """The table has not gone back behind what the ledger says of it: its receipt may be gone with its commits."""
+        known = [e for e in self.ran_before if e.table_name == table.name and e.output_version is not None]
+        last = max(known, key=lambda entry: entry.started_at, default=None)
+        if last and last.output_version is not None and version < last.output_version:
+            raise GateRefused(
+                f"table {table.name}: version {version} found, the ledger acknowledged version {last.output_version} "
+                f"(run {last.run_id}); later rows are gone. Restore {self.lake.path(table)} from a backup, or delete "
+                "it and run its job again"
+            )
 
     def _staged(self, table: Table, rows: DataFrame | ArrowRows, only: Touched | None) -> Staged:
         window = target_window(table, self.span)
