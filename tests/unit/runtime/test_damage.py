@@ -6,7 +6,6 @@ import shutil
 from contextlib import suppress
 from random import Random
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -135,7 +134,7 @@ def test_a_flipped_bit_of_a_data_file_is_refused_or_changes_nothing(store):
         damaged = bytearray(content)
         damaged[place // 8] ^= 1 << place % 8
         path.write_bytes(damaged)
-        with suppress(OSError, pa.ArrowException):
+        with suppress(OSError, ValueError):
             wrong_without += not pq.ParquetFile(path).read().equals(plain)
         if not is_intact(store, TABLE, file):
             refused += 1
@@ -157,10 +156,11 @@ def test_whatever_happens_to_a_file_of_the_log_no_other_rows_are_read(tmp_path):
     expected = read(Store(str(tmp_path / "sound")))
     assert len(expected) == 220
     log = tmp_path / "sound" / TABLE.name / "_delta_log"
-    victims = [*sorted(log.iterdir()), tmp_path / "sound" / "_receipts" / f"{TABLE.name}.json"]
+    read_again = sorted(log.iterdir())[-5:]  # the checkpoint, what came after it
+    victims = [*read_again, tmp_path / "sound" / "_receipts" / f"{TABLE.name}.json"]
     assert any("checkpoint" in victim.name for victim in victims)
     kinds = [*DAMAGES.values(), lose_a_line]
-    for case in range(90):
+    for case in range(100):
         shutil.copytree(tmp_path / "sound", tmp_path / "case", dirs_exist_ok=True)
         victim = tmp_path / "case" / victims[case % len(victims)].relative_to(tmp_path / "sound")
         kinds[case % len(kinds)](victim, random)
