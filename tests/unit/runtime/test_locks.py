@@ -76,3 +76,16 @@ def test_a_lock_held_twice_is_freed_by_the_outer_release(tmp_path):
             pass
     with other.hold(["visits"]):
         pass
+
+
+def test_a_lock_left_without_a_word_is_taken_over_with_a_warning(tmp_path, caplog):
+    with TableLocks(tmp_path, wait_s=0).hold(["visits"]):
+        pass
+    with TableLocks(tmp_path, wait_s=0).hold(["visits"]):
+        assert not caplog.messages  # control: released in order
+    with holder(tmp_path, "visits") as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    with TableLocks(tmp_path, wait_s=0).hold(["visits"]):
+        [message] = caplog.messages
+    assert f'table visits: its last writer {{"pid": {process.pid}, ' in message

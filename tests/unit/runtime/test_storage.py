@@ -1,0 +1,28 @@
+"""Where a lake can be, is found out before anything starts."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from visitgrain.errors import ConfigError
+from visitgrain.runtime.storage import Store
+
+
+def test_a_lake_may_be_in_a_folder_that_is_not_there_yet(tmp_path):
+    Store(str(tmp_path / "new" / "lake")).assert_writable()
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/lake"])
+def test_a_file_is_no_lake(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"lake .*: .*/file is not a folder; set lake"):
+        Store(str(tmp_path / name)).assert_writable()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere but on a read-only disk
+    with pytest.raises(ConfigError, match=r"lake .*cannot be written to \(read-only, or of another user\)"):
+        Store(str(tmp_path / "lake")).assert_writable()
