@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from tests.unit.runtime.damage_world import DAMAGES, TABLE, append, commit_file, make_table, rows_of
@@ -70,7 +71,7 @@ def test_damage_of_each_kind_of_file(spark, sound, tmp_path, kind):
             except GateRefused as error:
                 assert TABLE.name in str(error)  # noqa: PT017
                 found["refused"] += 1
-            except PySparkException as error:
+            except (PySparkException, Py4JJavaError) as error:
                 assert victim.name in str(error)  # noqa: PT017
                 found["failed"] += 1
             else:
