@@ -9,10 +9,12 @@ import sys
 import pytest
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 import click
 from visitgrain.cli import main
 from visitgrain.cli.app import app
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
 
 @click.command()
 def wait():
