@@ -16,6 +16,7 @@ from visitgrain.runtime.runner import run_job, run_pipeline
 from visitgrain.tables import TABLES
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
+AGAIN = {("after-stage", 1), ("before-receipt", 2), ("before-ledger", 1)}  # the rest takes longer: tests/faults
 SHORT_CALLS = LONG_CALLS.model_copy(update={"name": "test_short_calls"})
 
 
@@ -61,6 +62,8 @@ def test_a_run_killed_at_any_point_and_run_again_is_the_same(spark, tmp_path, mo
     assert points == ["before-stage", "after-stage", "between-commits", "before-ledger", "before-publish"]
     assert sum(image.point == "before-receipt" for image in images) == 4  # two tables, ledger, published
     for image in images:
+        if (image.point, image.number) not in AGAIN:
+            continue
         again = context(spark, image.root)
         before = Ledger(again.lake.store).entries()
         assert_rerun_is_same(image, lambda root, again=again: run_pipeline(pipeline, SPAN, again), expected)
