@@ -56,11 +56,13 @@ def found(world):
     catalogue = load_catalogue(ROOT / "conf", zone="UTC", visit_rules="default")
     settings = catalogue.churn.model_copy(update={"learners": ("recency", "logistic", "lightgbm")})
     split = split_of(list(MONTHS.astype(object)), Months(train=None, choose=2, test=2))
-    parts = (
-        panel.where(np.isin(panel.month.astype(object), months)) for months in (split.train, split.choose, split.test)
+    learning, testing = (
+        panel.where(np.isin(panel.month.astype(object), months))
+        for months in ((*split.train, *split.choose), split.test)
     )
+    choose_from = int(np.isin(learning.month.astype(object), split.train).sum())
     features = FeatureSet(dict.fromkeys(NAMES, "planted"))
-    data = TrainingData(features, *parts, {}, split, {}, 1.0)
+    data = TrainingData(features, learning, choose_from, testing, {}, split, {}, 1.0)
     about = {"label_channel": "app", "versions": {}}
     return best_of(list(trained(None, data, settings, trials=0, about=about))), data, catalogue.churn_phrases
 

@@ -104,7 +104,7 @@ def _verdict(
     """Against the champion on the same test months; without one against recency alone."""
     opponent, name = _opponent(client, found, data, model)
     columns = {feature: data.testing.x[:, place] for place, feature in enumerate(data.testing.features)}
-    labels = np.concatenate([data.fitting.y, data.choosing.y, data.testing.y])
+    labels = np.concatenate([data.learning.y, data.testing.y])
     # Leaks through data, not through a learner: the logistic regression finds them as well, and fast.
     blind = LOCAL["logistic"](settings.seed)
     contest = Contest(
@@ -158,7 +158,7 @@ def _told(
     return (
         *(month, one.name, run, None if version is None else int(version)),
         *(None if verdict is None else verdict.promoted, None if verdict is None else "; ".join(verdict.reasons)),
-        *(one.model.calibration.how, data.features.hash, len(data.fitting) + len(data.choosing), len(data.testing)),
+        *(one.model.calibration.how, data.features.hash, len(data.learning), len(data.testing)),
         *(float(scalars[name]) for name in COMPARED),
         *(one.choosing_log_loss, one.fits.seconds),
     )

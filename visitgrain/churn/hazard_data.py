@@ -14,16 +14,9 @@ from pyspark.sql import DataFrame, functions as F
 from visitgrain.catalogue.churn import ChurnSettings
 from visitgrain.churn.model_rows import KEY, SLICES, FeatureSet
 from visitgrain.churn.panel import Panel
+from visitgrain.churn.sent_rows import SentRows
 from visitgrain.churn.survival import Spells, first_day_after
-from visitgrain.churn.training_data import (
-    UNKNOWN,
-    Slices,
-    Split,
-    coverage,
-    in_sample,
-    numbers,
-    split_of,
-)
+from visitgrain.churn.training_data import Slices, Split, in_sample, split_of
 from visitgrain.errors import InputMissing
 
 JUDGED_WEEKS = 4  # a cut-off is used when it is known who went silent within so many
@@ -62,21 +55,15 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     used = (*split.train, *split.choose, *split.test)
     share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
     wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
-    table = wanted.select(*KEY, "weeks", "event", *SLICES, *features.names).toArrow()
-    order = np.lexsort((numbers(table, "subscriber_id", "int64"), numbers(table, "month", "datetime64[M]")))
-    month = numbers(table, "month", "datetime64[M]")[order]
-    choose = np.datetime64(split.choose[0], "M")
-    kept = features.only(
-        [n for n in features.names if coverage(table, n, order[month < choose]) >= settings.minimum_coverage]
-    )
-    x = np.empty((len(order), len(kept.names)))
-    for place, name in enumerate(kept.names):
-        x[:, place] = numbers(table, name, "float64")[order]
-    event, subscriber = numbers(table, "event", "float64")[order], numbers(table, "subscriber_id", "int64")[order]
-    everything = Spells(Panel(kept.names, x, event, month, subscriber), numbers(table, "weeks", "int64")[order])
-    slices: Slices = {
-        n: np.array(table[n].fill_null(UNKNOWN).to_pylist(), dtype=object)[order] for n in settings.slices
-    }
+    sent = SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names))
+    month, subscriber = sent.numbers("month", "datetime64[M]"), sent.numbers("subscriber_id", "int64")
+    order = np.lexsort((subscriber, month))
+    covered = sent.coverage(features.names, before=np.datetime64(split.choose[0], "M"))
+    kept = features.only([name for name in features.names if covered[name] >= settings.minimum_coverage])
+    x, event = sent.matrix(kept.names, order), sent.numbers("event", "float64")[order]
+    panel = Panel(kept.names, x, event, month[order], subscriber[order])
+    everything = Spells(panel, sent.numbers("weeks", "int64")[order])
+    slices: Slices = {name: sent.texts(name, order) for name in settings.slices}
     counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}
     return parted(everything, kept, split, settings.survival.silence_days, slices, counts, share)
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from visitgrain.churn.panel import Chosen, Panel, as_shares, checked, sigmoid
+from visitgrain.arrow.hashing import mix
+from visitgrain.churn.panel import AT_ONCE, Chosen, Panel, as_shares, checked, sigmoid
 from visitgrain.churn.quality import Floats, log_loss
 
 MODEL = "model.json"
@@ -22,13 +23,15 @@ class Logistic:
     """Minimises C x sum of log-losses + |w|^2 / 2 over the standardised columns; the intercept is free.
 
     `columns` are those to use (None: all) less `without`, where it is there at all: a month of the year that never
-    differs is no feature. Raises ValueError for one of `columns` that the panel lacks.
+    differs is no feature. Of more than `most_rows` it learns from those of some subscribers, by hash: hundreds of
+    weights need no more. Raises ValueError for one of `columns` that the panel lacks.
     """
 
     name: str
     columns: tuple[str, ...] | None = None
     without: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: {"C": 1.0})
+    most_rows: int = 200_000
 
     def with_settings(self, **settings: Any) -> Logistic:
         return replace(self, settings={**self.settings, **settings})
@@ -38,7 +41,7 @@ class Logistic:
         return Chosen(self, log_loss(choose.y, self.fit(train).score(choose.x)))
 
     def fit(self, train: Panel, choose: Panel | None = None) -> FittedLogistic:
-        rows = train.joined(choose)
+        rows = _at_most(train.joined(choose), self.most_rows)
         unknown = sorted(set(self.columns or ()) - set(rows.features))
         if unknown:
             raise ValueError(f"{self.name}: the panel has no column {', '.join(unknown)}")
@@ -62,7 +65,7 @@ class Logistic:
             rows.features,
             {name: {key: float(column[i]) for key, column in table.items()} for i, name in enumerate(used)},
             float(model.intercept_[0]),
-            dict(self.settings),
+            {**self.settings, "rows_learnt": len(rows)},
         )
 
 
@@ -77,8 +80,8 @@ class FittedLogistic:
     settings: Mapping[str, Any]
 
     def score(self, x: Floats) -> Floats:
-        contributions, baseline = self.contributions(x)
-        return sigmoid(contributions.sum(axis=1) + baseline)
+        parts = (self.contributions(x[start : start + AT_ONCE])[0] for start in range(0, len(x), AT_ONCE))
+        return sigmoid(np.concatenate([np.zeros(0), *(part.sum(axis=1) for part in parts)]) + self.intercept)
 
     def contributions(self, x: Floats) -> tuple[Floats, float]:
         answer = np.zeros(checked(x, self.features).shape)
@@ -113,6 +116,14 @@ def fitted_logistic(content: Mapping[str, Any]) -> FittedLogistic:
     return FittedLogistic(
         content["name"], tuple(content["features"]), content["terms"], content["intercept"], content["settings"]
     )
+
+
+def _at_most(rows: Panel, most: int) -> Panel:
+    """Whole subscribers by hash, the same ones on every run."""
+    if len(rows) <= most:
+        return rows
+    place = mix(rows.subscriber.astype(np.uint64))
+    return rows.where(place < np.uint64(most / len(rows) * 2.0**64))
 
 
 def logged(x: Floats) -> Floats:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from visitgrain.churn.quality import Floats
 
+AT_ONCE = 100_000  # rows: what is made of more of them in passing would be as large as they are
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:
@@ -28,7 +30,7 @@ class Panel:
         if self.x.shape != (rows, len(self.features)) or len(self.month) != rows or len(self.subscriber) != rows:
             found = (self.x.shape, len(self.month), len(self.subscriber))
             raise ValueError(f"x is (rows, features) = {(rows, len(self.features))}; x, month, subscriber are {found}")
-        if np.isinf(self.x).any():
+        if any(np.isinf(self.x[start : start + AT_ONCE]).any() for start in range(0, rows, AT_ONCE)):
             raise ValueError("a feature is infinite; missing is NaN")
 
     def __len__(self) -> int:
@@ -36,6 +38,11 @@ class Panel:
 
     def where(self, rows: NDArray[Any]) -> Panel:
         """The rows that a mask or positions choose."""
+        return Panel(self.features, self.x[rows], self.y[rows], self.month[rows], self.subscriber[rows])
+
+    def part(self, start: int, stop: int) -> Panel:
+        """The rows from `start` up to `stop`, as a view."""
+        rows = slice(start, stop)
         return Panel(self.features, self.x[rows], self.y[rows], self.month[rows], self.subscriber[rows])
 
     def joined(self, other: Panel | None) -> Panel:

@@ -50,9 +50,9 @@ def top_reasons(contributions: Floats, features: Sequence[str], phrases: Mapping
 
 def usual_of_stayers(panel: Panel) -> Floats:
     """Median of each feature over the rows that stayed; NaN where none has a value."""
-    stayed = pl.DataFrame(panel.x[panel.y == 0], schema=list(panel.features))
-    medians = stayed.fill_nan(None).median().cast(pl.Float64).fill_null(float("nan"))
-    return np.asarray(medians.to_numpy()[0], dtype=np.float64)
+    stayed = panel.y == 0
+    columns = (column[stayed] for column in panel.x.T)  # one at a time: together they are as large as the panel
+    return np.array([np.median(known) if len(known := own[~np.isnan(own)]) else np.nan for own in columns])
 
 
 def codes(reasons: Reasons, features: Sequence[str]) -> NDArray[np.object_]:

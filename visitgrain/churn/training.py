@@ -97,7 +97,7 @@ def _local(name: str, data: TrainingData, settings: ChurnSettings, trials: int) 
     else:
         learner = learner.chosen(data.fitting, data.choosing).learner
     early = learner.fit(data.fitting)
-    final = learner.fit(data.fitting.joined(data.choosing))
+    final = learner.fit(data.learning)
     seconds = perf_counter() - began
     return Fits(early, final, tried, list(_curve(learner, data)), seconds)
 
@@ -107,7 +107,7 @@ def _curve(learner: Learner, data: TrainingData) -> Iterator[dict[str, Any]]:
     _, person = np.unique(data.fitting.subscriber, return_inverse=True)
     drawn = np.random.default_rng(0).random(person.max() + 1)[person]
     for part in PARTS:
-        rows = data.fitting.where(drawn < part)
+        rows = data.fitting.where(drawn < part) if part < 1 else data.fitting
         if len(rows) and 0 < rows.y.mean() < 1:
             fitted = learner.fit(rows)
             yield {"rows": len(rows), "auc": auc(data.choosing.y, fitted.score(data.choosing.x))}
@@ -128,14 +128,13 @@ def _judged(name: str, fits: Fits, data: TrainingData, settings: ChurnSettings, 
     folds = choosing.month if len(data.split.choose) > 1 else choosing.subscriber % 2
     early = calibration.fit(raw, choosing.y, how=settings.calibration, month=folds)
     calibrated = early.levelled(fits.final.score(choosing.x), choosing.y)
-    everything = data.fitting.joined(choosing)
-    columns = {feature: everything.x[:, place] for place, feature in enumerate(everything.features)}
+    columns = {feature: data.learning.x[:, place] for place, feature in enumerate(data.learning.features)}
     model = ChurnModel(
         fits.final,
         calibrated,
         _cut_points(settings.tiers, early.apply(raw)),
         data.features,
-        usual_of_stayers(everything),
+        usual_of_stayers(data.learning),
         references(columns),
         about,
     )
@@ -162,7 +161,6 @@ def best_of(found: list[Trained]) -> Trained:
 
 def shuffled_scores(learner: Learner, data: TrainingData, labels: Floats) -> tuple[Floats, Floats]:
     """The learner on other labels: those and the scores of the test months."""
-    together = data.fitting.joined(data.choosing)
-    split = len(together)
-    fitted = learner.fit(replace(together, y=labels[:split]))
+    split = len(data.learning)
+    fitted = learner.fit(replace(data.learning, y=labels[:split]))
     return labels[split:], fitted.score(data.testing.x)

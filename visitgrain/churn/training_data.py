@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.catalogue.churn import ChurnSettings, Months
 from visitgrain.churn.model_rows import SLICES, FeatureSet
 from visitgrain.churn.panel import Panel
+from visitgrain.churn.sent_rows import SentRows
 from visitgrain.errors import InputMissing
 
 FEWEST = 3  # cut-offs: one to train on, one to choose on, one to test on
-UNKNOWN = "unknown"
 Slices = dict[str, NDArray[Any]]
 
 
@@ -31,17 +31,29 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """`fitting` lies before `choosing`, that before `testing`. `counts`: all rows of each month, and those with the
-    outcome; `share`: of the subscribers that came to the driver."""
+    """`learning` are rows in order of their months, of which those from `choose_from` on choose; `testing` come after.
+
+    `slices` are of the test rows; `counts`: all rows of each month, and those with the outcome; `share`: of the
+    subscribers that came to the driver.
+    """
 
     features: FeatureSet
-    fitting: Panel
-    choosing: Panel
+    learning: Panel
+    choose_from: int
     testing: Panel
-    slices: Slices  # of the test rows
+    slices: Slices
     split: Split
     counts: dict[str, dict[str, int]]
     share: float
+
+    @cached_property
+    def fitting(self) -> Panel:
+        """A view: millions of rows are held once."""
+        return self.learning.part(0, self.choose_from)
+
+    @cached_property
+    def choosing(self) -> Panel:
+        return self.learning.part(self.choose_from, len(self.learning))
 
 
 def split_of(months: list[Any], wanted: Months) -> Split:
@@ -72,26 +84,20 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     total = sum(counts[month]["rows"] for month in used)
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
-    table = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names).toArrow()
-    month, subscriber = (numbers(table, "month", "datetime64[M]"), numbers(table, "subscriber_id", "int64"))
+    sent = SentRows(wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names))
+    month, subscriber = sent.numbers("month", "datetime64[M]"), sent.numbers("subscriber_id", "int64")
     order = np.lexsort((subscriber, month))  # rows come in any order; models depend on it
-    month, subscriber, silent = month[order], subscriber[order], numbers(table, "outcome", "float64")[order]
-    training = month < np.datetime64(split.choose[0], "M")
-    kept = features.only(
-        [name for name in features.names if coverage(table, name, order[training]) >= settings.minimum_coverage]
-    )
-    x = np.empty((len(order), len(kept.names)))
-    for place, name in enumerate(kept.names):
-        x[:, place] = numbers(table, name, "float64")[order]
-    panel = Panel(kept.names, x, silent, month, subscriber)
-    testing = month >= np.datetime64(split.test[0], "M")
-    slices = {name: np.array(table[name].fill_null(UNKNOWN).to_pylist(), dtype=object)[order] for name in SLICES}
+    month, subscriber, silent = month[order], subscriber[order], sent.numbers("outcome", "float64")[order]
+    choose, test = np.searchsorted(month, [np.datetime64(part[0], "M") for part in (split.choose, split.test)]).tolist()
+    covered = sent.coverage(features.names, before=np.datetime64(split.choose[0], "M"))
+    kept = features.only([name for name in features.names if covered[name] >= settings.minimum_coverage])
+    panel = Panel(kept.names, sent.matrix(kept.names, order), silent, month, subscriber)
     return TrainingData(
         kept,
-        panel.where(training),
-        panel.where(~training & ~testing),
-        panel.where(testing),
-        {name: values[testing] for name, values in slices.items() if name in settings.slices},
+        panel.part(0, test),
+        choose,
+        panel.part(test, len(panel)),
+        {name: sent.texts(name, order[test:]) for name in settings.slices},
         split,
         {str(month): found for month, found in counts.items() if month in used},
         share,
@@ -103,15 +109,3 @@ def in_sample(share: float, seed: int) -> Column:
     if share >= 1:
         return F.lit(True)
     return F.pmod(F.xxhash64("subscriber_id", F.lit(seed)), F.lit(1_000_000)) < F.lit(int(share * 1_000_000))
-
-
-def numbers(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
-    return np.asarray(table[name].to_numpy().astype(kind))
-
-
-def coverage(table: pa.Table, name: str, rows: NDArray[Any]) -> float:
-    """Share of the rows with a value; 0 for one that is the same everywhere."""
-    values = numbers(table, name, "float64")[rows]
-    known = values[~np.isnan(values)]
-    constant = len(known) == len(values) and bool(len(known)) and known.min() == known.max()
-    return 0.0 if constant or not len(values) else len(known) / len(values)

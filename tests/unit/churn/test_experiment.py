@@ -227,7 +227,7 @@ def test_a_champion_with_a_feature_that_the_data_lost_is_judged_without_it_and_t
     places = [NAMES.index(name) for name in names]
     parts = {
         part: replace(panel := getattr(DATA, part), features=names, x=panel.x[:, places])
-        for part in ("fitting", "choosing", "testing")
+        for part in ("learning", "testing")
     }
     _, told = _opponent(client, [], replace(DATA, features=DATA.features.only(names), **parts), MODEL)
     assert told == "champion, version 1 without gap_mean, which the data no longer have"

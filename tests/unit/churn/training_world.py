@@ -62,8 +62,8 @@ def small_training_data(seed: int = 1) -> TrainingData:
     }
     return TrainingData(
         FeatureSet({name: f"definition of {name}" for name in NAMES}),
-        panel.where(month < choose),
-        panel.where((month >= choose) & (month < test)),
+        panel.where(month < test),
+        int((month < choose).sum()),
         testing,
         {"area": np.where(testing.subscriber % 2, "north", "south").astype(object)},
         split,

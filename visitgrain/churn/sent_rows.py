@@ -1,0 +1,72 @@
+"""Rows of Spark as arrays on the driver: packed and compressed until a column is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+
+from visitgrain.arrow.shuffle import as_binary, gathered, tables_in
+from visitgrain.churn.quality import Floats
+
+UNKNOWN = "unknown"
+PACKED_ROWS = 50_000  # compressed together
+
+
+class SentRows:
+    """`rows` as they came: in any order, the same one for each question. Missing is nan."""
+
+    def __init__(self, rows: DataFrame) -> None:
+        self._packed = rows.mapInArrow(_packed, "rows binary").toArrow().to_batches()
+
+    def numbers(self, name: str, kind: str) -> NDArray[Any]:
+        """A column in a type of numpy."""
+        found = [_numbers(table, name, kind) for table in tables_in(self._packed)]
+        return np.concatenate(found) if found else np.empty(0, kind)
+
+    def texts(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
+        """Of the rows at these places, null as UNKNOWN: one text per value, however many rows have it."""
+        chunks = [chunk for table in tables_in(self._packed) for chunk in table[name].chunks]
+        coded = pa.chunked_array(chunks, pa.string()).take(pa.array(rows)).combine_chunks()
+        coded = coded.fill_null(UNKNOWN).dictionary_encode()
+        return np.array(coded.dictionary.to_pylist(), dtype=object)[coded.indices.to_numpy()]
+
+    def coverage(self, names: Sequence[str], before: np.datetime64) -> dict[str, float]:
+        """Share of the rows of earlier months with a value; 0 for a feature that is the same in all of them."""
+        total, known = 0, np.zeros(len(names))
+        least, most = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+        for table in tables_in(self._packed):
+            x = _columns(table, names)[_numbers(table, "month", "datetime64[M]") < before]
+            total += len(x)
+            known += (~np.isnan(x)).sum(axis=0)
+            least = np.fmin(least, np.fmin.reduce(x, initial=np.inf))
+            most = np.fmax(most, np.fmax.reduce(x, initial=-np.inf))
+        shares = np.where((known == total) & (least >= most), 0.0, known / max(total, 1))
+        return dict(zip(names, shares.tolist(), strict=True))
+
+    def matrix(self, names: Sequence[str], order: NDArray[Any]) -> Floats:
+        """(rows, names) in this order: the only copy of them that is not compressed."""
+        x, done = np.empty((len(order), len(names))), 0
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        for table in tables_in(self._packed):
+            x[place[done : done + len(table)]] = _columns(table, names)
+            done += len(table)
+        return x
+
+
+def _packed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for table in gathered((pa.Table.from_batches([batch]) for batch in batches), rows=PACKED_ROWS):
+        yield pa.RecordBatch.from_arrays([as_binary([table])], ["rows"])
+
+
+def _columns(table: pa.Table, names: Sequence[str]) -> Floats:
+    return np.column_stack([_numbers(table, name, "float64") for name in names])
+
+
+def _numbers(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
+    return np.asarray(table[name].to_numpy().astype(kind))
