@@ -24,7 +24,8 @@ from visitgrain.runtime.people import Held, People
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.publishing import republish
 from visitgrain.runtime.purging import clear_all_staging, purge
-from visitgrain.runtime.small_tables import locked, rows_of as small_rows, write_rows
+from visitgrain.runtime.records import records
+from visitgrain.runtime.small_tables import locked, write_rows
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.storage import Store
 from visitgrain.runtime.vault import protect
@@ -58,7 +59,7 @@ def request(context: Context, subscribers: Iterable[int]) -> list[str]:
     """Note that these are to be erased; ids of the requests. Who is noted already keeps the first request."""
     store, now = Store(context.settings.lake), datetime.now(UTC)
     with locked(store, ERASURE_REQUESTS, wait_s=context.settings.lock_wait_s):
-        known = {row["subscriber_id"] for row in small_rows(store, ERASURE_REQUESTS)}
+        known = {row["subscriber_id"] for row in records(store, ERASURE_REQUESTS)}
         new = [
             {"subscriber_id": s, "request_id": uuid.uuid4().hex, "requested_at": now, "requested_by": getpass.getuser()}
             for s in dict.fromkeys(subscribers)
@@ -77,7 +78,7 @@ def erase(context: Context) -> Erasure:
     lake, label = context.lake, "erasure"
     try:
         with progress(context.spark, label), lake.lock(*(t for t in TABLES.values() if t.kind is not Kind.VAULT)):
-            requests = small_rows(lake.store, ERASURE_REQUESTS)
+            requests = records(lake.store, ERASURE_REQUESTS)
             if not requests:
                 raise InputMissing("table erasure_requests: nobody is to be erased; see `visitgrain erase request`")
             return _erased(context, requests)
@@ -160,7 +161,7 @@ def _bury(
         {"tombstone": tombstone(key, device), "valid_from": None, "valid_to": tomorrow, "request_id": first_request}
         for device in sorted(devices)
     ]
-    known = small_rows(store, ERASED_SUBSCRIBERS)
+    known = records(store, ERASED_SUBSCRIBERS)
     there = {(row["tombstone"], row["valid_from"], row["request_id"]) for row in known}
     new = [row for row in rows if (row["tombstone"], row["valid_from"], row["request_id"]) not in there]
     write_rows(store, ERASED_SUBSCRIBERS, new, run_id=context.run_id)

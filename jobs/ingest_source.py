@@ -20,7 +20,7 @@ from visitgrain.runtime.context import Context
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry, code_version
 from visitgrain.runtime.progress import progress
-from visitgrain.runtime.small_tables import rows_of
+from visitgrain.runtime.records import records
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.vault import protect
 from visitgrain.sources.excluding import exclusions_of
@@ -107,7 +107,7 @@ def load_of(context: Context, mapping: Source, load_id: str | Column, now: datet
 def _erased(context: Context) -> Callable[[Column, Column], Column] | None:
     """Who may not come back with a delivery, new or old."""
     tombstones: dict[str, list[Days]] = {}
-    for row in rows_of(context.lake.store, ERASED_SUBSCRIBERS):
+    for row in records(context.lake.store, ERASED_SUBSCRIBERS):
         tombstones.setdefault(row["tombstone"], []).append((row["valid_from"], row["valid_to"]))
     return erased(key_of(context)(), tombstones) if tombstones else None
 

@@ -17,8 +17,9 @@ from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.progress import progress
 from visitgrain.runtime.publishing import republish
 from visitgrain.runtime.purging import purge
+from visitgrain.runtime.records import records
 from visitgrain.runtime.renaming import Names, rename, unknown_rows
-from visitgrain.runtime.small_tables import rows_of, write_rows
+from visitgrain.runtime.small_tables import write_rows
 from visitgrain.runtime.spark_errors import as_visitgrain_error
 from visitgrain.runtime.vault import protect
 from visitgrain.sources.sealing import opened, sealed
@@ -104,7 +105,7 @@ def _vault(context: Context) -> Lake:
 
 
 def _refuse_tombstones(context: Context, forget_erased: bool) -> None:
-    there = len(rows_of(context.lake.store, ERASED_SUBSCRIBERS))
+    there = len(records(context.lake.store, ERASED_SUBSCRIBERS))
     if there and not forget_erased:
         raise GateRefused(
             f"table erased_subscribers: {there} tombstones know the erased by pseudonyms of the old key only; under "
@@ -115,7 +116,7 @@ def _refuse_tombstones(context: Context, forget_erased: bool) -> None:
 def _pairs(vault: Lake, old: bytes, new: bytes) -> dict[int, int]:
     """Old pseudonym -> new one, of all numbers and holders in the vault. Raises GateRefused unless it is one to one."""
     pairs: dict[int, int] = {}
-    for row in rows_of(vault.store, VAULT_NUMBERS):
+    for row in records(vault.store, VAULT_NUMBERS):
         number = row["number"]
         for identity in (number, f"{number}|{row['valid_from']}"):
             pairs[subscriber_id(old, identity)] = subscriber_id(new, identity)

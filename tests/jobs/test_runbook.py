@@ -24,6 +24,7 @@ from visitgrain.runtime import delta_log
 from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.contract import declared_schema
+from visitgrain.runtime.creation import create
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.settings import default_conf
 from visitgrain.tables import TABLES
@@ -84,7 +85,7 @@ def _one_version_per_month(lake: Lake) -> None:
     now = sorted(lake.data_files(table), key=lambda file: str(file.partition))
     store.remove_folder(f"{table.name}/_delta_log")
     schema = declared_schema(table).json()
-    delta_log.create(store, table, schema_json=schema, partition=table.partition, run_id="test")
+    create(store, table, schema_json=schema, partition=table.partition, run_id="test")
     for version, file in enumerate(now, start=1):
         added = [files[file.path]]
         upon = delta_log.snapshot(store, table, version - 1)

@@ -33,7 +33,9 @@ class SentRows:
         chunks = [chunk for table in tables_in(self._packed) for chunk in table[name].chunks]
         coded = pa.chunked_array(chunks, pa.string()).take(pa.array(rows)).combine_chunks()
         coded = coded.fill_null(UNKNOWN).dictionary_encode()
-        return np.array(coded.dictionary.to_pylist(), dtype=object)[coded.indices.to_numpy()]
+        values: NDArray[Any] = np.array(coded.dictionary.to_pylist(), dtype=object)
+        found: NDArray[Any] = values[coded.indices.to_numpy()]
+        return found
 
     def coverage(self, names: Sequence[str], before: np.datetime64) -> dict[str, float]:
         """Share of the rows of earlier months with a value; 0 for a feature that is the same in all of them."""

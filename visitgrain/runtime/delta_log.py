@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -22,7 +21,6 @@ from visitgrain.errors import GateRefused, Locked
 from visitgrain.runtime import faults
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.receipts import Receipt, how_to_repair, read_receipt, state_of, write_receipt
-from visitgrain.runtime.statistics import statistics_columns
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
 
@@ -257,44 +255,6 @@ def _data_file(table: Table, action: Mapping[str, Any]) -> DataFile:
     value = action["partitionValues"][table.partition] if table.partition else None
     rows = json.loads(action["stats"])["numRecords"]
     return DataFile(action["path"], action["size"], rows, date.fromisoformat(value) if value else None)
-
-
-def create(store: Store, table: Table, *, schema_json: str, partition: str | None, run_id: str) -> None:
-    """Commit 0 of an empty table: declared schema with NOT NULL, partition, properties, lowest protocol.
-
-    Written as the open protocol describes.
-    """
-    now = int(time.time() * 1000)
-    properties = {
-        "delta.enableDeletionVectors": "false",
-        "delta.checkpointInterval": "20",  # a log is read from its last checkpoint on
-    }
-    if columns := statistics_columns(table):
-        properties["delta.dataSkippingStatsColumns"] = ",".join(columns)
-    actions = [
-        {
-            "commitInfo": {
-                "timestamp": now,
-                "operation": "CREATE TABLE",
-                "operationParameters": {},
-                "userMetadata": run_id,
-            }
-        },
-        {"protocol": {"minReaderVersion": READER_VERSION, "minWriterVersion": WRITER_VERSION}},
-        {
-            "metaData": {
-                "id": str(uuid.uuid4()),
-                "name": table.name,
-                "description": table.description,
-                "format": {"provider": "parquet", "options": {}},
-                "schemaString": schema_json,
-                "partitionColumns": [partition] if partition else [],
-                "configuration": properties,
-                "createdTime": now,
-            }
-        },
-    ]
-    store.write_text(f"{table.name}/_delta_log/{0:020}.json", "".join(json.dumps(action) + "\n" for action in actions))
 
 
 def _newest(sizes: dict[str, int]) -> int:

@@ -18,6 +18,7 @@ from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
 from visitgrain.runtime import delta_log, partitions
 from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema, stored_schema
+from visitgrain.runtime.creation import create
 from visitgrain.runtime.file_check import check_files, is_intact
 from visitgrain.runtime.file_writer import FileWriter, Report, written_by
 from visitgrain.runtime.job import Window
@@ -295,6 +296,5 @@ class Lake:
         version = delta_log.verified_version(self.store, table)
         if version != delta_log.NO_VERSION:
             return version
-        schema = declared_schema(table).json()
-        delta_log.create(self.store, table, schema_json=schema, partition=table.partition, run_id=run_id)
+        create(self.store, table, schema_json=declared_schema(table).json(), partition=table.partition, run_id=run_id)
         return 0

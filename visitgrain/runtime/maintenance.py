@@ -50,9 +50,9 @@ def maintain(
     pinned = pinned_versions(lake.store, policy.keep_published)
     reports: list[Report] = []
     for table in tables:
-        if not lake.has(table):
-            continue
         try:
+            if not lake.has(table):
+                continue
             found = report(lake, table, policy, run_id=run_id, now=now)
             done = _foreseen if dry_run else _done
             found = done(lake, table, policy, pinned.get(table.name, ()), found)

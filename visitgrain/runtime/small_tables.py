@@ -11,6 +11,7 @@ import deltalake
 import pyarrow as pa
 
 from visitgrain.runtime import delta_log
+from visitgrain.runtime.creation import create
 from visitgrain.runtime.file_writer import FileWriter
 from visitgrain.runtime.locks import TableLocks, lock_folder
 from visitgrain.runtime.statistics import statistics_columns
@@ -44,7 +45,7 @@ def write_rows(
         if not rows:
             return
         as_delta = deltalake.Schema.from_arrow(schema).to_json()
-        delta_log.create(store, table, schema_json=as_delta, partition=None, run_id=run_id)
+        create(store, table, schema_json=as_delta, partition=None, run_id=run_id)
         version = 0
     upon = delta_log.snapshot(store, table, version)
     removed = upon.files if replace else ()

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from visitgrain.arrow.rows import read_part
 from visitgrain.runtime import delta_log
+from visitgrain.runtime.creation import create
 from visitgrain.runtime.delta_log import DataFile
 from visitgrain.runtime.file_check import check_files
 from visitgrain.runtime.file_writer import FileWriter
@@ -58,7 +59,7 @@ def rows_of(commit: int) -> list[Row]:
 def make_table(root: Path, commits: int) -> Store:
     """A lake with TABLE of so many commits of ten rows each, receipt and all."""
     store = Store(str(root))
-    delta_log.create(store, TABLE, schema_json=SPARK_SCHEMA, partition="day", run_id="run-0")
+    create(store, TABLE, schema_json=SPARK_SCHEMA, partition="day", run_id="run-0")
     for commit in range(1, commits + 1):
         append(store, rows_of(commit), run_id=f"run-{commit}")
     return store

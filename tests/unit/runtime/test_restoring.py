@@ -49,7 +49,8 @@ def test_commits_after_it_are_set_aside_where_they_are_damaged(lake, share):
     """Empty, or cut in half: nothing can be read, then version 2 can, and the next write is version 3 again."""
     text = commit_file(lake, 3).read_text()
     commit_file(lake, 3).write_text(text[: int(len(text) * share)])
-    with pytest.raises(GateRefused, match=r"test_calls: (empty )?commit file 0+3\.json"):  # the fault is there
+    told = r"test_calls: (empty commit file 0+3\.json|the log does not tell version 3)"
+    with pytest.raises(GateRefused, match=told):  # the fault is there
         numbers(lake)
     found = restore(lake, CALLS, 2, run_id="r")
     assert (found.version, found.rows, numbers(lake)) == (2, 2, [1, 2])
