@@ -38,6 +38,7 @@ setup(
         "optuna==5.0.0",
         "matplotlib>=3.11",
         "zstandard",
+        "packaging",
         "cryptography",  # AES-SIV seals the numbers in refused rows; mlflow brings it anyway
     ],
     extras_require={
