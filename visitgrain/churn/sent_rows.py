@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
-from visitgrain.arrow.shuffle import as_binary, gathered, tables_in
+from visitgrain.arrow.shuffle import as_binary, gathered
 from visitgrain.churn.quality import Floats
 
 UNKNOWN = "unknown"
@@ -21,16 +21,21 @@ class SentRows:
     """`rows` as they came: in any order, the same one for each question. Missing is nan."""
 
     def __init__(self, rows: DataFrame) -> None:
-        self._packed = rows.mapInArrow(_packed, "rows binary").toArrow().to_batches()
+        # Partition by partition: all at once they would have to fit into the heap of the driver's JVM as well.
+        came = rows.mapInArrow(_packed, "rows binary").toLocalIterator(prefetchPartitions=True)
+        self._packed = [bytes(row["rows"]) for row in came]
+
+    def _tables(self) -> Iterator[pa.Table]:
+        return (pa.ipc.open_stream(packed).read_all() for packed in self._packed)
 
     def numbers(self, name: str, kind: str) -> NDArray[Any]:
         """A column in a type of numpy."""
-        found = [_numbers(table, name, kind) for table in tables_in(self._packed)]
+        found = [_numbers(table, name, kind) for table in self._tables()]
         return np.concatenate(found) if found else np.empty(0, kind)
 
     def texts(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
         """Of the rows at these places, null as UNKNOWN: one text per value, however many rows have it."""
-        chunks = [chunk for table in tables_in(self._packed) for chunk in table[name].chunks]
+        chunks = [chunk for table in self._tables() for chunk in table[name].chunks]
         coded = pa.chunked_array(chunks, pa.string()).take(pa.array(rows)).combine_chunks()
         coded = coded.fill_null(UNKNOWN).dictionary_encode()
         values: NDArray[Any] = np.array(coded.dictionary.to_pylist(), dtype=object)
@@ -41,7 +46,7 @@ class SentRows:
         """Share of the rows of earlier months with a value; 0 for a feature that is the same in all of them."""
         total, known = 0, np.zeros(len(names))
         least, most = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-        for table in tables_in(self._packed):
+        for table in self._tables():
             x = _columns(table, names)[_numbers(table, "month", "datetime64[M]") < before]
             total += len(x)
             known += (~np.isnan(x)).sum(axis=0)
@@ -55,7 +60,7 @@ class SentRows:
         x, done = np.empty((len(order), len(names))), 0
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
-        for table in tables_in(self._packed):
+        for table in self._tables():
             x[place[done : done + len(table)]] = _columns(table, names)
             done += len(table)
         return x

@@ -44,13 +44,20 @@ def run_pipeline(pipeline: Pipeline, span: Span, context: Context, *, until: Job
     wanted = pipeline if until is None else replace(pipeline, jobs=pipeline.jobs[: pipeline.jobs.index(until) + 1])
     entries = _run(steps(wanted, span, context, ran_before), context, ran_before)
     if until is None:
-        own = [entry for entry in ran_before if entry.run_id == context.run_id]  # an attached run did some before
-        earlier = [entry for entry in ran_before if entry.run_id != context.run_id]
+        own, earlier = _of_this_run(pipeline, ran_before, context)
         with context.lake.lock(*(table for job in pipeline.jobs for table in job.writes)):  # as it was judged
             quality.check(pipeline, span, [*own, *entries], earlier, context)
             faults.reached("before-publish")
             _publish(pipeline, span, context)
     return entries
+
+
+def _of_this_run(pipeline: Pipeline, ran_before: Sequence[Entry], context: Context) -> tuple[list[Entry], list[Entry]]:
+    """What an attached run has done of the pipeline before, and what other runs did."""
+    names = {job.name for job in pipeline.jobs} if context.attached else set()
+    mine = [entry.run_id == context.run_id and entry.job in names for entry in ran_before]
+    both = list(zip(ran_before, mine, strict=True))
+    return [entry for entry, own in both if own], [entry for entry, own in both if not own]
 
 
 def _publish(pipeline: Pipeline, span: Span, context: Context) -> None:
