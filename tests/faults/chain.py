@@ -18,9 +18,9 @@ from visitgrain.runtime.file_check import check_files
 from visitgrain.runtime.listing import parts_of_files
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import TABLES
-from visitgrain.tables.runs import PUBLISHED_RUNS, RUN_LEDGER
+from visitgrain.tables.runs import PUBLISHED_RUNS, QUALITY_RESULTS, RUN_LEDGER
 
-BOOKS = {RUN_LEDGER.name, PUBLISHED_RUNS.name}  # each run adds to them
+BOOKS = {RUN_LEDGER.name, PUBLISHED_RUNS.name, QUALITY_RESULTS.name}  # each run adds to them
 Held = dict[tuple[str, str, str], Content]  # by table, partition and part
 
 

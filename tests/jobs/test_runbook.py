@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.cases.dirty_feeds import CSV_FEED, csv_file, csv_row, written
@@ -25,7 +26,9 @@ from visitgrain.runtime.content import by_partition
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.contract import declared_schema
 from visitgrain.runtime.creation import create
+from visitgrain.runtime.file_check import is_intact
 from visitgrain.runtime.lake import Lake
+from visitgrain.runtime.records import records
 from visitgrain.runtime.settings import default_conf
 from visitgrain.tables import TABLES
 from visitgrain.tables.runs import RUN_LEDGER
@@ -145,9 +148,7 @@ def drill_rebuild(place: Place) -> Iterator[None]:
     place.lake.store.local_path(TIME_PREFERENCES.name, file.path).write_bytes(b"")
     yield
     assert place.contents() == before
-    assert all(
-        delta_log.is_intact(place.lake.store, TIME_PREFERENCES, f) for f in place.lake.data_files(TIME_PREFERENCES)
-    )
+    assert all(is_intact(place.lake.store, TIME_PREFERENCES, f) for f in place.lake.data_files(TIME_PREFERENCES))
 
 
 def drill_quarantine(place: Place) -> Iterator[None]:
@@ -236,16 +237,11 @@ def _run(place: Place, name: str, drill: Callable[[Place], Iterator[None]]) -> N
 
 def _forget(place: Place, table: str) -> None:
     """The last run of `table` is not in the ledger."""
-    import pyarrow.parquet as pq
-
-    for file in place.lake.data_files(RUN_LEDGER):
-        path = place.lake.store.local_path(RUN_LEDGER.name, file.path)
-        rows = pq.read_table(path)
-        keep = [
-            not (row["table_name"] == table and row["period_start"].month == 3)
-            for row in rows.select(["table_name", "period_start"]).to_pylist()
-        ]
-        pq.write_table(rows.filter(keep), path)
+    store, writer = place.lake.store, place.lake.writer(RUN_LEDGER)
+    kept = [r for r in records(store, RUN_LEDGER) if not (r["table_name"] == table and r["period_start"].month == 3)]
+    upon = delta_log.snapshot(store, RUN_LEDGER, place.lake.version(RUN_LEDGER))
+    added = writer.write(iter(pa.Table.from_pylist(kept, schema=writer.schema).to_batches())).files
+    delta_log.commit(store, RUN_LEDGER, upon=upon, added=added, removed=upon.files, run_id="test")
 
 
 def _ids(place: Place) -> set[str]:

@@ -60,7 +60,9 @@ def test_a_run_killed_at_any_point_and_run_again_is_the_same(spark, tmp_path, mo
     ]
     points = [image.point for image in images if image.point != "before-receipt"]
     assert points == ["before-stage", "after-stage", "between-commits", "before-ledger", "before-publish"]
-    assert sum(image.point == "before-receipt" for image in images) == 4  # two tables, ledger, published
+    assert (
+        sum(image.point == "before-receipt" for image in images) == 5
+    )  # two tables, ledger, what the gate found, published
     for image in images:
         if (image.point, image.number) not in AGAIN:
             continue

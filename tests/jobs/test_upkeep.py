@@ -19,7 +19,7 @@ from visitgrain.tables import TABLES
 
 EVENTS = TABLES["events"]
 DAY = date(2026, 3, 10)
-BOOKS = {"run_ledger", "published_runs", "table_reports"}
+BOOKS = {"run_ledger", "published_runs", "quality_results", "table_reports"}
 
 
 def in_many_files(lake: Lake, pieces: int = 5) -> None:

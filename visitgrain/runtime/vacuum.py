@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from deltalake.exceptions import DeltaError
-
 from visitgrain.catalogue.operations import MaintenancePolicy
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.lake import Lake
@@ -61,10 +59,8 @@ def vacuum(
 
 def files_of(lake: Lake, table: Table, version: int) -> Iterable[delta_log.DataFile]:
     """Of a published version; none when its log is gone, so that nobody can read it any more."""
-    try:
-        return lake.data_files(table, version)
-    except DeltaError:
-        return ()
+    log = delta_log.commits(lake.store, table)
+    return lake.data_files(table, version) if version in {*log.written, *log.checkpoints} else ()
 
 
 def _removed_since(store: Store, table: Table, since: datetime) -> Iterator[str]:
