@@ -123,6 +123,7 @@ def test_start_brings_back_what_died_and_keeps_the_rest(layout, spark_class):
     cluster = Daemons(layout)
     first = {state.daemon.name: state.pid for state in cluster.start()}
     os.kill(first["worker-1"], 9)
+    assert daemons._until(lambda: cluster.states()[1].pid is None, 10)  # a killed process is seen for a moment more
     second = {state.daemon.name: state.pid for state in cluster.start()}
     cluster.stop()
     assert second["worker-1"] not in (None, first["worker-1"])
@@ -136,6 +137,7 @@ def test_what_a_master_recovers_is_for_the_workers_that_still_run(layout, spark_
     kept = layout.folder / "recovery" / "worker_1"
     kept.touch()
     os.kill(master, 9)
+    assert daemons._until(lambda: cluster.states()[0].pid is None, 10)
     cluster.start()
     assert kept.exists()
     cluster.stop()
