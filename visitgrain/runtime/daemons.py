@@ -184,6 +184,10 @@ class Daemons:
         return pid if str(self.layout.daemon_properties) in _command_line(pid) else None
 
     def _has_ended(self, file: Path) -> bool:
+        """Looked at twice: in the middle of an exec a process has no command line."""
+        if self._pid(file) is not None:
+            return False
+        time.sleep(POLL_S)
         return self._pid(file) is None
 
     @contextmanager
