@@ -66,10 +66,10 @@ def test_rows_lie_in_one_bucket_each():
 @pytest.mark.parametrize(
     ("rows", "past", "expected", "low", "high"),
     [
-        (1990, weeks(2000, 2010, 1980), "pass", 1500, 2500),  # median 2000; days as alike as these: a quarter
-        (1499, weeks(2000, 2010, 1980), "block", 1500, 2500),
-        (2501, weeks(2000, 2010, 1980), "block", 1500, 2500),
-        (0, weeks(2000, 2010, 1980), "block", 1500, 2500),
+        (1990, weeks(2000, 2010, 1980), "pass", 1200, 2800),  # median 2000; days as alike as these: two fifths
+        (1199, weeks(2000, 2010, 1980), "block", 1200, 2800),
+        (2801, weeks(2000, 2010, 1980), "block", 1200, 2800),
+        (0, weeks(2000, 2010, 1980), "block", 1200, 2800),
         (1199, weeks(2000, 1000, 3000), "pass", 1100, 2900),  # as unlike as these: 45 % at most
         (0, weeks(2000, 2010), "not_judged", None, None),  # two weeks say nothing
         (0, weeks(900, 910, 920), "not_judged", None, None),  # too few rows
@@ -119,7 +119,7 @@ def test_the_newest_row_lies_near_the_end_of_the_local_day():
 
 def test_a_message_says_rule_table_period_found_and_allowed():
     finding = verdict("visits.volume", {"rows": 900}, weeks(2000, 2010, 1980))
-    assert finding.told == "visits 2026-03-02: visits.volume found 900, allowed 1,500 to 2,500"
+    assert finding.told == "visits 2026-03-02: visits.volume found 900, allowed 1,200 to 2,800"
     assert verdict("visits.range:hour", {"rows": 9, "range:hour": 2}).told.endswith("found 2, allowed 0")
 
 
