@@ -12,6 +12,7 @@ from visitgrain.errors import GateRefused, UsageError
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Pipeline
 from visitgrain.runtime.ledger import Entry
+from visitgrain.runtime.purging import purge
 from visitgrain.runtime.quality import gate, gathering
 from visitgrain.runtime.quality.history import checked, published_versions
 from visitgrain.runtime.runner import run_job, run_pipeline
@@ -95,6 +96,23 @@ def test_the_next_day_does_not_publish_what_was_blocked(world):
         run_pipeline(pipeline(), NEXT, again(world))
     feed(world, [(5, DAY, 60, "a", {})])
     run_pipeline(pipeline(), NEXT, again(world))  # brings the corrected day up to date, too
+    assert published_versions(world.lake.store) == {LONG_CALLS.name: world.lake.version(LONG_CALLS)}
+
+
+def test_where_the_log_of_the_published_version_is_gone_all_is_judged(world):
+    feed(world, ONCE)
+    run_pipeline(pipeline(), SPAN, again(world))
+    feed(world, LATER, NEXT.start)
+    run_job(job(), NEXT, again(world))
+    purge(world.lake.store, LONG_CALLS)
+    published = published_versions(world.lake.store)[LONG_CALLS.name]
+    assert published < world.lake.version(LONG_CALLS)
+    with pytest.raises(GateRefused, match="does not tell version"):  # the log is gone
+        world.lake.data_files(LONG_CALLS, published)
+    run_pipeline(pipeline(), NEXT, again(world))
+    newest = checked(world.lake.store)[-1].run_id
+    periods = {one.finding.period for one in checked(world.lake.store) if one.run_id == newest}
+    assert {SPAN.start, NEXT.start} <= periods
     assert published_versions(world.lake.store) == {LONG_CALLS.name: world.lake.version(LONG_CALLS)}
 
 

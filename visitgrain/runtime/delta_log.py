@@ -186,6 +186,12 @@ def files(store: Store, table: Table) -> tuple[DataFile, ...]:
     return snapshot(store, table, version).files if version != NO_VERSION else ()
 
 
+def files_at(store: Store, table: Table, version: int) -> tuple[DataFile, ...]:
+    """Of an earlier version; none when its log is gone, so that nobody can read it any more."""
+    log = commits(store, table)
+    return snapshot(store, table, version).files if version in {*log.written, *log.checkpoints} else ()
+
+
 def commit(
     store: Store,
     table: Table,

@@ -51,7 +51,7 @@ class Difference:
 def differences(job: Job, since: Mapping[Span, Entry], new: Collection[date], lake: Lake) -> list[Difference]:
     """Of what the periods read that ran as `since` says; of `new` days, all that is conserved came.
 
-    Raises DeltaError where a log does not reach back so far any more.
+    Raises GateRefused where a log does not reach back so far any more.
     """
     files = cache(lake.data_files)  # by table and version
     found: dict[tuple[Read, date | None, frozenset[DataFile], frozenset[DataFile]], set[date]] = {}

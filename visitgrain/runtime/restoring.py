@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from visitgrain.errors import GateRefused, UsageError
 from visitgrain.runtime import delta_log
@@ -53,10 +52,7 @@ def _files(lake: Lake, table: Table, version: int) -> tuple[delta_log.DataFile, 
         raise GateRefused(
             f"table {table.name}: version {version} is read from version {empty[0]}, which is empty. {_FIX}"
         )
-    try:
-        files = delta_log.snapshot(lake.store, table, version).files
-    except DeltaError as error:
-        raise GateRefused(f"table {table.name}: version {version} cannot be read: {error}. {_FIX}") from error
+    files = delta_log.snapshot(lake.store, table, version).files
     if missing := [file.path for file in files if not is_intact(lake.store, table, file)]:
         more = f", and {len(missing) - 1} more files" if len(missing) > 1 else ""
         raise GateRefused(
@@ -68,7 +64,7 @@ def _files(lake: Lake, table: Table, version: int) -> tuple[delta_log.DataFile, 
 def _is_whole(lake: Lake, table: Table) -> bool:
     try:
         delta_log.snapshot(lake.store, table, delta_log.verified_version(lake.store, table))
-    except (GateRefused, DeltaError):
+    except GateRefused:
         return False
     return True
 

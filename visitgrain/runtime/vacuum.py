@@ -6,7 +6,7 @@ a younger one may belong to a write that is not committed yet. Spark's VACUUM do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from visitgrain.catalogue.operations import MaintenancePolicy
@@ -37,7 +37,7 @@ def removable(
     since = now - timedelta(days=policy.keep_days)
     needed = {file.path for file in lake.data_files(table)}
     needed.update(_removed_since(lake.store, table, since))
-    needed.update(file.path for version in pinned for file in files_of(lake, table, version))
+    needed.update(file.path for version in pinned for file in delta_log.files_at(lake.store, table, version))
     old = now - timedelta(days=policy.orphan_days)
     return {
         path: size
@@ -55,12 +55,6 @@ def vacuum(
         for path in gone:
             lake.store.remove_file(f"{table.name}/{path}")
     return gone
-
-
-def files_of(lake: Lake, table: Table, version: int) -> Iterable[delta_log.DataFile]:
-    """Of a published version; none when its log is gone, so that nobody can read it any more."""
-    log = delta_log.commits(lake.store, table)
-    return lake.data_files(table, version) if version in {*log.written, *log.checkpoints} else ()
 
 
 def _removed_since(store: Store, table: Table, since: datetime) -> Iterator[str]:

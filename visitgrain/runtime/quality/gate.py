@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from deltalake.exceptions import DeltaError
-
 from visitgrain.arrow.rows import FilePart
 from visitgrain.catalogue.quality import QualityRules, Reference, Rule, Share, Sum, Unique, split
 from visitgrain.errors import GateRefused, VisitgrainError
+from visitgrain.runtime import delta_log
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Pipeline, target_window
 from visitgrain.runtime.lake import Lake
@@ -130,10 +129,8 @@ def _changed(table: Table, version: int | None, lake: Lake) -> set[date | None]:
     now = lake.data_files(table)
     if version == lake.version(table):
         return set()
-    try:
-        then = lake.data_files(table, version) if version is not None else ()
-    except DeltaError:
-        then = ()  # so old that its log is gone: all of it is new to us
+    # Of a version so old that its log is gone there are none: all of the table is new to us.
+    then = delta_log.files_at(lake.store, table, version) if version is not None else ()
     return {file.partition for file in {*now} ^ {*then}}
 
 
