@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # A Chinese mobile number, with or without country code and the usual separators, not inside of a longer number.
 PHONE = re.compile(r"(?<![0-9A-Za-z])(?:(?:\+|00)?86[ -]?)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9A-Za-z])")
@@ -12,6 +13,15 @@ MASK = "1**********"
 def masked(text: str) -> str:
     """`text` without phone numbers: they may not reach a message, a log or a ledger."""
     return PHONE.sub(MASK, text)
+
+
+MOST_TOLD = 5  # problems in a message
+
+
+def some_of(problems: Sequence[str]) -> str:
+    """The first ones, and how many more there are."""
+    more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
+    return "; ".join(problems[:MOST_TOLD]) + more
 
 
 class VisitgrainError(Exception):

@@ -10,7 +10,7 @@ from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, during
 from visitgrain.runtime.settings import default_conf, resolve
 from visitgrain.span import Span
-from visitgrain.tables import Kind, Table
+from visitgrain.tables import TABLES, Kind, Table
 from visitgrain.tables.model import col, key
 
 DAY = date(2026, 3, 1)
@@ -70,3 +70,16 @@ def context(spark, root, **overrides: object) -> Context:
     made = Context(resolved.settings, resolved.conf)
     made.__dict__["spark"] = spark  # the property would build another session
     return made
+
+
+def with_calls(spark, root) -> Context:
+    """A context on a lake with one day of calls."""
+    made = context(spark, root)
+    made.lake.append(CALLS, calls(spark), run_id="feed")
+    return made
+
+
+def declare(monkeypatch, *tables: Table) -> None:
+    """Jobs accept declared tables only."""
+    for table in tables:
+        monkeypatch.setitem(TABLES, table.name, table)

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from tests.jobs.runtime_world import CALLS, DAY, LONG_CALLS, ROWS, SPAN, calls, context, job
+from tests.jobs.runtime_world import CALLS, DAY, LONG_CALLS, ROWS, SPAN, calls, context, declare, job, with_calls
 from visitgrain.errors import JobFailed
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline, during
@@ -21,16 +21,12 @@ COPIES = LONG_CALLS.model_copy(update={"name": "test_copied_calls", "kind": Kind
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch):
-    for table in (CALLS, LONG_CALLS, COPIES):
-        monkeypatch.setitem(TABLES, table.name, table)
+    declare(monkeypatch, CALLS, LONG_CALLS, COPIES)
 
 
 @pytest.fixture
 def world(spark, tmp_path) -> Context:
-    """A lake with one day of calls."""
-    made = context(spark, tmp_path / "lake")
-    made.lake.append(CALLS, calls(spark), run_id="feed")
-    return made
+    return with_calls(spark, tmp_path / "lake")
 
 
 def again(world: Context, run_id: str) -> Context:

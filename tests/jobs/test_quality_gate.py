@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tests.jobs.runtime_world import CALLS, DAY, LONG_CALLS, SPAN, calls, context, job
+from tests.jobs.runtime_world import CALLS, DAY, LONG_CALLS, SPAN, calls, context, declare, job
 from visitgrain.catalogue.quality import QualityRules, TableQuality
 from visitgrain.errors import GateRefused, UsageError
 from visitgrain.runtime.context import Context
@@ -17,7 +17,6 @@ from visitgrain.runtime.quality import gate, gathering
 from visitgrain.runtime.quality.history import checked, published_versions
 from visitgrain.runtime.runner import run_job, run_pipeline
 from visitgrain.span import Span
-from visitgrain.tables import TABLES
 from visitgrain.tables.runs import QUARANTINED_EVENTS
 
 NEXT = Span(DAY + timedelta(days=1), DAY + timedelta(days=1))
@@ -36,8 +35,7 @@ LIMITS = TableQuality.model_validate(
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch):
-    for table in (CALLS, LONG_CALLS):
-        monkeypatch.setitem(TABLES, table.name, table)
+    declare(monkeypatch, CALLS, LONG_CALLS)
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import pytest
 from pyspark.sql import DataFrame, functions as F
 
 from tests.faults.chain import assert_rerun_is_same, held, images_of
-from tests.jobs.runtime_world import CALLS, LONG_CALLS, SPAN, calls, context, job
+from tests.jobs.runtime_world import CALLS, LONG_CALLS, SPAN, calls, context, declare, job
 from visitgrain.errors import GateRefused, JobFailed
 from visitgrain.runtime import faults
 from visitgrain.runtime.job import Job, Pipeline, during
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.planning import State
 from visitgrain.runtime.runner import run_job, run_pipeline
-from visitgrain.tables import TABLES
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
 AGAIN = {("after-stage", 1), ("before-receipt", 2), ("before-ledger", 1)}  # the rest takes longer: tests/faults
@@ -28,8 +27,7 @@ def by_length(test_calls: DataFrame, *, spec: object, span: object) -> dict[str,
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch):
-    for table in (CALLS, LONG_CALLS, SHORT_CALLS):
-        monkeypatch.setitem(TABLES, table.name, table)
+    declare(monkeypatch, CALLS, LONG_CALLS, SHORT_CALLS)
 
 
 @pytest.fixture

@@ -9,7 +9,19 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from tests.jobs.runtime_world import CALLS, DAY, LONG_CALLS, ROWS, SPAN, calls, context, drop_short, job
+from tests.jobs.runtime_world import (
+    CALLS,
+    DAY,
+    LONG_CALLS,
+    ROWS,
+    SPAN,
+    calls,
+    context,
+    declare,
+    drop_short,
+    job,
+    with_calls,
+)
 from tests.unit.runtime.test_locks import holder
 from visitgrain.errors import GateRefused, InputMissing, JobFailed, Locked
 from visitgrain.runtime import dry_run
@@ -18,7 +30,6 @@ from visitgrain.runtime.job import Pipeline
 from visitgrain.runtime.planning import State
 from visitgrain.runtime.runner import run_job, run_pipeline
 from visitgrain.span import Span
-from visitgrain.tables import TABLES
 from visitgrain.tables.runs import PUBLISHED_RUNS, RUN_LEDGER
 
 # mark_short: call 1 lasts 60 s and is kept, call 2 lasts 5 s, call 3 is unknown: 3 in = 1 kept + 2 short
@@ -27,17 +38,12 @@ KEPT = ROWS[:1]
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch):
-    """Jobs accept declared tables only."""
-    for table in (CALLS, LONG_CALLS):
-        monkeypatch.setitem(TABLES, table.name, table)
+    declare(monkeypatch, CALLS, LONG_CALLS)
 
 
 @pytest.fixture
 def world(spark, tmp_path) -> Context:
-    """A lake with one day of calls."""
-    made = context(spark, tmp_path / "lake")
-    made.lake.append(CALLS, calls(spark), run_id="feed")
-    return made
+    return with_calls(spark, tmp_path / "lake")
 
 
 def test_a_run_is_in_the_ledger_and_in_its_result_file(spark, world):

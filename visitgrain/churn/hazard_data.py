@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.churn import ChurnSettings
 from visitgrain.churn.model_rows import KEY, SLICES, FeatureSet
-from visitgrain.churn.panel import Panel
 from visitgrain.churn.sent_rows import SentRows
 from visitgrain.churn.survival import Spells, first_day_after
 from visitgrain.churn.training_data import Slices, Split, in_sample, split_of
@@ -56,12 +55,8 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
     wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
     sent = SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names))
-    month, subscriber = sent.numbers("month", "datetime64[M]"), sent.numbers("subscriber_id", "int64")
-    order = np.lexsort((subscriber, month))
-    covered = sent.coverage(features.names, before=np.datetime64(split.choose[0], "M"))
-    kept = features.only([name for name in features.names if covered[name] >= settings.minimum_coverage])
-    x, event = sent.matrix(kept.names, order), sent.numbers("event", "float64")[order]
-    panel = Panel(kept.names, x, event, month[order], subscriber[order])
+    choose = np.datetime64(split.choose[0], "M")
+    kept, panel, order = sent.panel(features, "event", before=choose, least=settings.minimum_coverage)
     everything = Spells(panel, sent.numbers("weeks", "int64")[order])
     slices: Slices = {name: sent.texts(name, order) for name in settings.slices}
     counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from visitgrain.arrow.hashing import mix
 from visitgrain.arrow.rows import NOWHERE, FilePart, Function, TableFiles, parts_of, read_part
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.churn.model_rows import KEY
+from visitgrain.span import Span
 from visitgrain.tables.churning import FEATURES
 
 if TYPE_CHECKING:
@@ -70,10 +70,6 @@ def metrics_in(names: Sequence[str], windows: Sequence[str]) -> dict[str, list[s
     return {window: metrics for window, metrics in found.items() if metrics}
 
 
-def last_day(month: date) -> date:
-    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-
-
 def _read(listing: Iterator[pa.RecordBatch], *, habits: partial[pa.Table]) -> Iterator[pa.Table]:
     return map(habits, parts_of(listing))
 
@@ -97,7 +93,7 @@ def _metrics(file: FilePart, *, metrics: Windows) -> pa.Table:
     end = file.partition
     assert end is not None  # the table is partitioned
     rows = read_part(
-        file if end == last_day(end) else replace(file, part=NOWHERE), ["subscriber_id", "window", *wanted]
+        file if end == Span.month_of(end).end else replace(file, part=NOWHERE), ["subscriber_id", "window", *wanted]
     )
     rows = rows.filter(pc.is_in(rows["window"], pa.array(list(metrics))))
     values = {name: rows[name].cast(pa.float64(), safe=False) for name in wanted}

@@ -20,7 +20,7 @@ from visitgrain.churn.drift import Reference, drift_of
 from visitgrain.churn.model import ChurnModel
 from visitgrain.churn.model_rows import FeatureSet, feature_set
 from visitgrain.churn.phrases import phrases_of
-from visitgrain.churn.row_files import RowFiles, last_day, metrics_in, rows_in_files
+from visitgrain.churn.row_files import RowFiles, metrics_in, rows_in_files
 from visitgrain.churn.scored_rows import HELD_DDL, held, ranked, steps, told_by
 from visitgrain.churn.shipping import packed
 from visitgrain.churn.tracking import CHAMPION, MODEL, RETURN, aliased, tracked
@@ -100,7 +100,7 @@ def _rows(
     names, windows = model.features.names, spec.churn.metric_windows
     if metrics := metrics_in(names, windows):
         there = {file.partition for file in subscriber_metrics.files}
-        if lacking := [f"{one.month:%Y-%m}" for one in span.months() if last_day(one.month) not in there]:
+        if lacking := [f"{one.month:%Y-%m}" for one in span.months() if one.end not in there]:
             raise InputMissing(
                 f"the model reads metrics of {', '.join(metrics)}, subscriber_metrics has none for the end of "
                 f"{', '.join(lacking)}. Nothing was changed. Run monthly_metrics first"

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from visitgrain.arrow.shuffle import as_binary, gathered
+from visitgrain.churn.model_rows import FeatureSet
+from visitgrain.churn.panel import Panel
 from visitgrain.churn.quality import Floats
 
 UNKNOWN = "unknown"
@@ -27,6 +29,18 @@ class SentRows:
 
     def _tables(self) -> Iterator[pa.Table]:
         return (pa.ipc.open_stream(packed).read_all() for packed in self._packed)
+
+    def panel(
+        self, features: FeatureSet, outcome: str, *, before: np.datetime64, least: float
+    ) -> tuple[FeatureSet, Panel, NDArray[np.int64]]:
+        """Features that a share `least` of the rows of earlier months has; the rows in order of months and subscribers,
+        on which models depend; and that order."""
+        month, subscriber = self.numbers("month", "datetime64[M]"), self.numbers("subscriber_id", "int64")
+        order = np.lexsort((subscriber, month))
+        covered = self.coverage(features.names, before)
+        kept = features.only([name for name in features.names if covered[name] >= least])
+        y = self.numbers(outcome, "float64")[order]
+        return kept, Panel(kept.names, self.matrix(kept.names, order), y, month[order], subscriber[order]), order
 
     def numbers(self, name: str, kind: str) -> NDArray[Any]:
         """A column in a type of numpy."""

@@ -85,13 +85,9 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
     sent = SentRows(wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names))
-    month, subscriber = sent.numbers("month", "datetime64[M]"), sent.numbers("subscriber_id", "int64")
-    order = np.lexsort((subscriber, month))  # rows come in any order; models depend on it
-    month, subscriber, silent = month[order], subscriber[order], sent.numbers("outcome", "float64")[order]
-    choose, test = np.searchsorted(month, [np.datetime64(part[0], "M") for part in (split.choose, split.test)]).tolist()
-    covered = sent.coverage(features.names, before=np.datetime64(split.choose[0], "M"))
-    kept = features.only([name for name in features.names if covered[name] >= settings.minimum_coverage])
-    panel = Panel(kept.names, sent.matrix(kept.names, order), silent, month, subscriber)
+    firsts = [np.datetime64(part[0], "M") for part in (split.choose, split.test)]
+    kept, panel, order = sent.panel(features, "outcome", before=firsts[0], least=settings.minimum_coverage)
+    choose, test = np.searchsorted(panel.month, firsts).tolist()
     return TrainingData(
         kept,
         panel.part(0, test),

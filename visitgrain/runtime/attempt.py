@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from visitgrain.arrow.rows import ArrowRows, TableFiles
-from visitgrain.errors import GateRefused
+from visitgrain.errors import GateRefused, some_of
 from visitgrain.runtime import faults, partitions
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, target_window
@@ -29,7 +29,6 @@ from visitgrain.span import Span
 from visitgrain.tables import TABLES, Table
 
 LOG = logging.getLogger(__name__)
-MOST_TOLD = 5  # broken laws in a message
 INTERRUPTED = "interrupted"
 
 
@@ -185,9 +184,8 @@ class Attempt:
         if not broken:
             return
         self.lake.discard(staged)
-        more = f"; and {len(broken) - MOST_TOLD} more" if len(broken) > MOST_TOLD else ""
         raise GateRefused(
-            f"table {staged.table.name}: {'; '.join(broken[:MOST_TOLD])}{more}. Nothing was changed in it: "
+            f"table {staged.table.name}: {some_of(broken)}. Nothing was changed in it: "
             "a definition, or the code that computes it, is wrong"
         )
 

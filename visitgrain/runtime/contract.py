@@ -25,6 +25,7 @@ from pyspark.sql.types import (
 )
 
 from visitgrain.errors import GateRefused
+from visitgrain.runtime.delta_log import READER_VERSION, Snapshot, part_of
 from visitgrain.tables import Table
 
 ROWS, OUTCOME, KEPT = "_rows", "_outcome", "kept"
@@ -74,6 +75,26 @@ def _parts(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts]
+
+
+def check_readable(table: Table, found: Snapshot) -> None:
+    """Raises GateRefused on a protocol that not all engines read, and on files of which nobody knows the part."""
+    if found.reader_version > READER_VERSION:
+        raise GateRefused(
+            f"table {table.name}: reader protocol {found.reader_version}; allowed is {READER_VERSION}, "
+            "which all engines read. Somebody enabled a table feature; delete the table's folder, run its job again"
+        )
+    strange = [file.path for file in found.files if table.parts and file.part not in table.parts]
+    if strange:
+        raise GateRefused(
+            f"table {table.name}: {strange[0]} is of another program or an earlier version, so nobody knows "
+            f"whether its rows are {' or '.join(table.parts)}; delete the table's folder, run its jobs again"
+        )
+
+
+def in_part_of(path: str, rows: pa.Table) -> pa.Table:
+    """`rows`, to be written into the part of the table that the file belongs to."""
+    return rows.append_column(PART, pa.repeat(part_of(path), rows.num_rows))
 
 
 def stored_schema(schema_json: str) -> StructType:

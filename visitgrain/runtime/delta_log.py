@@ -169,8 +169,9 @@ def _check_state(store: Store, table: Table, found: Snapshot) -> None:
     receipt = read_receipt(store, table)
     if receipt and receipt.state and receipt.version == found.version:
         said.add((receipt.run_id, receipt.state))
+    seen = state_of(found.files) if said else None
     for run_id, state in said:
-        if state != state_of(found.files):
+        if state != seen:
             told = f", {receipt.rows} acknowledged" if receipt and receipt.version == found.version else ""
             raise GateRefused(
                 f"table {table.name}: the log of version {found.version} tells {found.rows} rows in "
@@ -211,7 +212,8 @@ def commit(
     log = DeltaTable(store.path(table.name))
     if log.version() != upon.version:
         raise Locked(f"table {table.name}: another program committed version {log.version()}; stop it, run again")
-    after = [*(f for f in upon.files if f not in set(removed)), *(_data_file(table, action) for action in added)]
+    gone = set(removed)
+    after = [*(f for f in upon.files if f not in gone), *(_data_file(table, action) for action in added)]
     receipt = Receipt(table.name, upon.version + 1, sum(f.rows for f in after), run_id, state_of(after))
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [

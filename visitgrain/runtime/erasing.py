@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 
 from visitgrain.arrow.rows import ArrowRows, parts_of, read_part
 from visitgrain.runtime import partitions
-from visitgrain.runtime.contract import PART
-from visitgrain.runtime.delta_log import part_of
+from visitgrain.runtime.contract import in_part_of
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.listing import listed
 from visitgrain.runtime.people import People
@@ -104,7 +103,7 @@ def _counted(listing: Iterable[pa.RecordBatch], *, table: Table, people: People)
 def _others(listing: Iterable[pa.RecordBatch], *, table: Table, people: People) -> Iterator[pa.Table]:
     for file in parts_of(listing):
         rows = people.others(read_part(file, table.column_names), table, file.partition)
-        yield rows.append_column(PART, pa.repeat(part_of(file.path), rows.num_rows))
+        yield in_part_of(file.path, rows)
 
 
 def _texts(content: bytes, name: str) -> bytes:

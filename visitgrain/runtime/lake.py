@@ -16,8 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.rows import ArrowRows, Function, TableFiles
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, Locked
-from visitgrain.runtime import delta_log, partitions
-from visitgrain.runtime.contract import KEPT, OUTCOME, ROWS, check_columns, conformed, declared_schema, stored_schema
+from visitgrain.runtime import contract, delta_log, partitions
+from visitgrain.runtime.contract import check_columns, check_readable, conformed, declared_schema, stored_schema
 from visitgrain.runtime.creation import create
 from visitgrain.runtime.file_check import check_files, is_intact
 from visitgrain.runtime.file_writer import FileWriter, Report, written_by
@@ -127,7 +127,8 @@ class Lake:
         """All files of the newest version, or of another one; none when the table does not exist."""
         if version is not None:
             return delta_log.snapshot(self.store, table, version).files
-        return self._snapshot(table, None).files if self.has(table) else ()
+        found = self._found(table)
+        return found.files if found else ()
 
     def intact(self, table: Table, files: Iterable[delta_log.DataFile]) -> bool:
         """Are they all what was written?"""
@@ -135,7 +136,8 @@ class Lake:
 
     def rows(self, table: Table, window: Window | None = None, *, part: str | None = None) -> int:
         """Rows of what `read` reads, as its commits say; 0 when the table does not exist."""
-        return self._snapshot(table, window, part=part).rows if self.has(table) else 0
+        found = self._found(table, window, part)
+        return found.rows if found else 0
 
     def stage(
         self,
@@ -162,7 +164,7 @@ class Lake:
             source = rows.hint("rebalance", table.partition) if spread and table.partition else rows
         else:
             source = rows.frame
-        marked = isinstance(rows, DataFrame) and bool({ROWS, OUTCOME} & set(rows.columns))
+        marked = isinstance(rows, DataFrame) and bool({contract.ROWS, contract.OUTCOME} & set(rows.columns))
         upon = self.version(table)
         work = [partial(written_by, source, writer)]
         local = touched if isinstance(rows, ArrowRows) and rows.local else None
@@ -173,7 +175,7 @@ class Lake:
             work.append(partial(written_by, kept.listing, self.writer(table, function, part)))
         found, *again = side_by_side(work)
         report = Report.total([Report(marked=marked), found])
-        for rest in (*again, Report(outcomes=Counter({KEPT: sum(file.rows for file in left)}))):
+        for rest in (*again, Report(outcomes=Counter({contract.KEPT: sum(file.rows for file in left)}))):
             report.add_staying(rest)
         return self._checked(Staged(table, report, replaces, upon, part, left, local), outcomes)
 
@@ -189,10 +191,10 @@ class Lake:
         """Make the staged rows those of the table. Partitions whose rows are the same as before keep their files."""
         table = staged.table
         with self.lock(table):
-            version = self._ensure(table, run_id)
+            held = self._ensure(table, run_id)
+            version = held.version
             if staged.replaces and version != max(staged.upon, 0):
                 raise Locked(f"table {table.name}: version {version} came while its rows were computed; run again")
-            held = self._snapshot(table, None)
             change = staged.against(staged.replaced(held), self.store)
             self._remove(table, change.needless)
             if change.added or change.removed:
@@ -258,43 +260,34 @@ class Lake:
     def _opened(
         self, table: Table, window: Window | None, *, optional: bool, part: str | None
     ) -> delta_log.Snapshot | None:
-        """What `_snapshot` says, its files looked at, each once: they never change. None where there is nothing."""
-        if optional and delta_log.verified_version(self.store, table) == delta_log.NO_VERSION:
-            return None
-        found = self._snapshot(table, window, part=part)
-        check_files(self.store, table, [f for f in found.files if (table.name, f.path) not in self._looked_at])
-        self._looked_at |= {(table.name, file.path) for file in found.files}
-        return found if found.files else None
-
-    def _snapshot(self, table: Table, window: Window | None, *, part: str | None = None) -> delta_log.Snapshot:
-        """The files of the partitions within `window`, at the newest version."""
-        version = delta_log.verified_version(self.store, table)
-        if version == delta_log.NO_VERSION:
+        """What is found, its files looked at, each once: they never change. None where there is nothing."""
+        found = self._found(table, window, part)
+        if found is None and not optional:
             raise InputMissing(
                 f"table {table.name}: not there yet, expected it at {self.path(table)}; run what writes it first"
             )
+        if found is None or not found.files:
+            return None
+        check_files(self.store, table, [f for f in found.files if (table.name, f.path) not in self._looked_at])
+        self._looked_at |= {(table.name, file.path) for file in found.files}
+        return found
+
+    def _found(self, table: Table, window: Window | None = None, part: str | None = None) -> delta_log.Snapshot | None:
+        """The files of the partitions within `window`, at the newest version; None when the table does not exist."""
+        version = delta_log.verified_version(self.store, table)
+        if version == delta_log.NO_VERSION:
+            return None
         known = self._snapshots.get(table.name)
         found = known if known and known.version == version else delta_log.snapshot(self.store, table, version)
         self._snapshots[table.name] = found
-        if found.reader_version > delta_log.READER_VERSION:
-            raise GateRefused(
-                f"table {table.name}: reader protocol {found.reader_version}; allowed is {delta_log.READER_VERSION}, "
-                "which all engines read. Somebody enabled a table feature; delete the table's folder, run its job again"
-            )
-        strange = [file.path for file in found.files if table.parts and file.part not in table.parts]
-        if strange:
-            raise GateRefused(
-                f"table {table.name}: {strange[0]} is of another program or an earlier version, so nobody knows "
-                f"whether its rows are {' or '.join(table.parts)}; delete the table's folder, run its jobs again"
-            )
+        check_readable(table, found)
         return found.only(partitions.in_window(window) if window else None, part)
 
-    def _ensure(self, table: Table, run_id: str) -> int:
-        """The version to write upon; creates the table and, with the first one, the lake's description."""
+    def _ensure(self, table: Table, run_id: str) -> delta_log.Snapshot:
+        """What to write upon; creates the table and, with the first one, the lake's description."""
         if not self.store.exists(DESCRIPTION):
             self.store.write_json(DESCRIPTION, {"zone": self.zone})
-        version = delta_log.verified_version(self.store, table)
-        if version != delta_log.NO_VERSION:
-            return version
+        if found := self._found(table):
+            return found
         create(self.store, table, schema_json=declared_schema(table).json(), partition=table.partition, run_id=run_id)
-        return 0
+        return delta_log.snapshot(self.store, table, 0)

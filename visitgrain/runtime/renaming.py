@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from visitgrain.arrow.rows import ArrowRows, parts_of, read_part
 from visitgrain.errors import GateRefused
 from visitgrain.runtime import partitions
-from visitgrain.runtime.contract import PART
-from visitgrain.runtime.delta_log import part_of
+from visitgrain.runtime.contract import in_part_of
 from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.listing import listed
 from visitgrain.tables import Table
@@ -112,7 +111,7 @@ def _renamed(listing: Iterable[pa.RecordBatch], *, table: Table, names: Names) -
                 change = names.resealed if table.name == "quarantined_events" else names.text
                 texts = [text and change(text) for text in rows[each.name].to_pylist()]
                 rows = _set(rows, each.name, pa.array(texts, pa.string()))
-        yield rows.append_column(PART, pa.repeat(part_of(file.path), rows.num_rows))
+        yield in_part_of(file.path, rows)
 
 
 def _ids(rows: pa.Table, column: Column, names: Names) -> pa.Array:

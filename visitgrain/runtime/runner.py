@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from visitgrain.runtime import faults
 from visitgrain.runtime.attempt import Attempt
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Job, Pipeline
-from visitgrain.runtime.lake import Lake
 from visitgrain.runtime.ledger import Entry
 from visitgrain.runtime.planning import Book, Inputs, next_run
+from visitgrain.runtime.publishing import publications
 from visitgrain.runtime.quality import gate as quality
+from visitgrain.runtime.storage import Store
 from visitgrain.span import Span
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
@@ -27,9 +26,10 @@ def run_job(job: Job, span: Span, context: Context) -> list[Entry]:
     Raises a VisitgrainError after recording the failure.
     """
     ran_before = _ran_before(context)
-    book = Book(ran_before, Inputs(context.lake.data_files), catalogue_hash=context.catalogue.hash)
-    if context.attached and all(book.is_done(job, period, context.run_id) for period in span.periods(job.grain)):
-        return []
+    if context.attached:
+        book = Book(ran_before, Inputs(context.lake.data_files), catalogue_hash=context.catalogue.hash)
+        if all(book.is_done(job, period, context.run_id) for period in span.periods(job.grain)):
+            return []
     return _run([(job, span)], context, ran_before)
 
 
@@ -70,18 +70,14 @@ def _publish(pipeline: Pipeline, span: Span, context: Context) -> None:
         "published_at": datetime.now(UTC),
         "versions": {table.name: context.lake.version(table) for job in pipeline.jobs for table in job.writes},
     }
-    if not (context.attached and _is_published(published, context.lake)):
+    if not (context.attached and _is_published(published, context.lake.store)):
         context.lake.append(PUBLISHED_RUNS, [published], run_id=context.run_id)
 
 
-def _is_published(row: Mapping[str, Any], lake: Lake) -> bool:
-    if not lake.has(PUBLISHED_RUNS):
-        return False
-    same = F.lit(True)
-    for name in ("run_id", "pipeline", "period_start"):
-        same = same & (F.col(name) == F.lit(row[name]))
-    last = lake.read(PUBLISHED_RUNS).where(same).orderBy(F.desc("published_at")).first()
-    return last is not None and last.versions == row["versions"]
+def _is_published(row: Mapping[str, Any], store: Store) -> bool:
+    keys = ("run_id", "pipeline", "period_start")
+    same = [known for known in publications(store) if all(known[name] == row[name] for name in keys)]
+    return bool(same) and same[-1]["versions"] == row["versions"]
 
 
 def steps(pipeline: Pipeline, span: Span, context: Context, ran_before: Sequence[Entry]) -> Iterator[tuple[Job, Span]]:

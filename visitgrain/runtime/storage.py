@@ -57,15 +57,13 @@ class Store:
 
     def listing(self, folder: str) -> dict[str, tuple[int, datetime]]:
         """Bytes and time of the last change of all files below `folder`, by their path from there on."""
-        base = f"{self._base}/{folder}"
+        base = f"{self._base}/{folder}".rstrip("/")
         found = self._files.get_file_info(FileSelector(base, allow_not_found=True, recursive=True))
         return {info.path[len(base) + 1 :]: (info.size, info.mtime) for info in found if info.type == FileType.File}
 
     def below(self, folder: str = "") -> list[str]:
         """Names of all files in `folder` and its folders."""
-        base = f"{self._base}/{folder}".rstrip("/")
-        found = self._files.get_file_info(FileSelector(base, allow_not_found=True, recursive=True))
-        return sorted(info.path[len(self._base) + 1 :] for info in found if info.type == FileType.File)
+        return sorted(f"{folder}/{name}" if folder else name for name in self.listing(folder))
 
     def read_bytes(self, name: str) -> bytes:
         with self._files.open_input_stream(f"{self._base}/{name}") as stream:

@@ -22,8 +22,8 @@ from visitgrain.arrow.changes import Tie
 from visitgrain.arrow.keys import Keys, KeysByDay, power_for, union
 from visitgrain.arrow.rows import parts_of, read_part
 from visitgrain.errors import GateRefused
-from visitgrain.runtime.contract import PART
-from visitgrain.runtime.delta_log import DataFile, of_part, part_of
+from visitgrain.runtime.contract import in_part_of
+from visitgrain.runtime.delta_log import DataFile, of_part
 from visitgrain.runtime.differences import differences
 from visitgrain.runtime.job import Job, hull
 from visitgrain.runtime.key_search import Changed, KeySearch
@@ -96,7 +96,7 @@ def rows_that_stay(
     """In a worker: the rows of files whose key is not touched, for the part of the table that they were in."""
     for file in parts_of(listing):
         rows = touched.others(read_part(file, columns, dictionaries=columns), file.partition)
-        yield rows.append_column(PART, pa.repeat(part_of(file.path), rows.num_rows))
+        yield in_part_of(file.path, rows)
 
 
 def _own(files: Iterable[DataFile], part: str | None, days: Collection[date]) -> list[DataFile]:

@@ -12,17 +12,16 @@ from datetime import datetime, timedelta
 from visitgrain.catalogue.operations import MaintenancePolicy
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.lake import Lake
-from visitgrain.runtime.records import records
+from visitgrain.runtime.publishing import publications
 from visitgrain.runtime.storage import Store
 from visitgrain.tables import Table
-from visitgrain.tables.runs import PUBLISHED_RUNS
 
 
 def pinned_versions(store: Store, keep: int) -> dict[str, set[int]]:
     """Versions by table that the `keep` newest runs of each pipeline published."""
     pinned: dict[str, set[int]] = {}
     seen: dict[str, int] = {}
-    for run in sorted(records(store, PUBLISHED_RUNS), key=lambda run: run["published_at"], reverse=True):
+    for run in reversed(publications(store)):
         seen[run["pipeline"]] = seen.get(run["pipeline"], 0) + 1
         if seen[run["pipeline"]] <= keep:
             for table, version in run["versions"].items():

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from visitgrain.arrow.rows import FilePart
 from visitgrain.catalogue.quality import QualityRules, Reference, Rule, Share, Sum, Unique, split
-from visitgrain.errors import GateRefused, VisitgrainError
+from visitgrain.errors import MOST_TOLD, GateRefused, VisitgrainError, some_of
 from visitgrain.runtime import delta_log
 from visitgrain.runtime.context import Context
 from visitgrain.runtime.job import Pipeline, target_window
@@ -27,7 +27,6 @@ from visitgrain.tables import TABLES, Table
 from visitgrain.tables.runs import QUALITY_RESULTS
 
 LOG = logging.getLogger(__name__)
-MOST_TOLD = 5  # broken rules in a message
 Periods = dict[str, set[date | None]]  # by table
 
 
@@ -61,9 +60,8 @@ def _refuse(pipeline: Pipeline, blocked: Sequence[Finding]) -> None:
         return
     names = list(dict.fromkeys(finding.full_rule for finding in blocked))
     allow = " ".join(f"--allow-quality {name}" for name in names[:MOST_TOLD])
-    more = f"; and {len(blocked) - MOST_TOLD} more" if len(blocked) > MOST_TOLD else ""
     raise GateRefused(
-        f"{'; '.join(finding.told for finding in blocked[:MOST_TOLD])}{more}. {pipeline.name} was not published, "
+        f"{some_of([finding.told for finding in blocked])}. {pipeline.name} was not published, "
         "readers keep the version before (`visitgrain quality` shows all rules): correct the input and run it again, "
         f"or, if the data are right, run it with {allow}"
     )

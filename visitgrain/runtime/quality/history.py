@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
+from visitgrain.runtime.publishing import publications
 from visitgrain.runtime.quality.judge import Finding, Verdict
 from visitgrain.runtime.records import records
 from visitgrain.runtime.storage import Store
-from visitgrain.tables.runs import PUBLISHED_RUNS, QUALITY_RESULTS
+from visitgrain.tables.runs import QUALITY_RESULTS
 
 NAMES = [field.name for field in fields(Finding)]
 
@@ -36,9 +37,8 @@ def checked(store: Store) -> list[Checked]:
 
 def published_versions(store: Store) -> dict[str, int]:
     """Of each table the version that readers should use: the newest published one."""
-    rows: list[dict[str, Any]] = records(store, PUBLISHED_RUNS, ["published_at", "versions"])
     found: dict[str, int] = {}
-    for row in sorted(rows, key=lambda row: row["published_at"]):
+    for row in publications(store):
         found |= row["versions"]
     return found
 
