@@ -13,7 +13,7 @@ JOB = Job(
     name="compute_monthly_population_metrics",
     summary="Computes every metric for everybody and every slice, for the windows that end with the month.",
     grain="month",
-    reads=(*reads(TWO_QUARTERS, SNAPSHOT_MONTHS), during(SUBSCRIBER_SLICE_DAYS, before=TWO_QUARTERS)),
+    reads=(*reads(TWO_QUARTERS, SNAPSHOT_MONTHS), during(SUBSCRIBER_SLICE_DAYS, before=TWO_QUARTERS, as_files=True)),
     writes=(POPULATION_METRICS,),
     part=MONTHLY,
     transform=compute_monthly_population_metrics,

@@ -16,7 +16,7 @@ JOB = Job(
     name="compute_population_metrics",
     summary="Computes every metric for everybody and every slice, for the windows that end on the day.",
     grain="day",
-    reads=(*reads(TWO_MONTHS, SNAPSHOT_MONTHS), during(SUBSCRIBER_SLICE_DAYS, before=TWO_MONTHS)),
+    reads=(*reads(TWO_MONTHS, SNAPSHOT_MONTHS), during(SUBSCRIBER_SLICE_DAYS, before=TWO_MONTHS, as_files=True)),
     writes=(POPULATION_METRICS,),
     part=DAILY,
     transform=compute_population_metrics,

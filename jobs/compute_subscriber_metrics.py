@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.subscribers import compute_subscriber_metrics
@@ -18,25 +19,26 @@ HISTORY = 460  # days: twelve months and cohorts falling due
 SNAPSHOT_MONTHS = 12  # two windows of 90 days before, each with a snapshot of up to three months before
 
 
-def months_back(table: Table, months: int) -> Read:
+def months_back(table: Table, months: int, **more: Any) -> Read:
     """The months of the span and so many before, of a table by month."""
 
     def window(span: Span) -> Window:
         return (span.month - timedelta(days=31 * months)).replace(day=1), span.end.replace(day=1)
 
-    return Read(table, window, optional=True)
+    return Read(table, window, optional=True, **more)
 
 
 def reads(days_before: int, months: int) -> tuple[Read, ...]:
     """What windows are made of that look so many days back."""
     return (
-        during(SUBSCRIBER_DAYS, before=days_before),
-        Read(SUBSCRIBER_STATE, month_ends_before, optional=True),
+        during(SUBSCRIBER_DAYS, before=days_before, as_files=True),
+        Read(SUBSCRIBER_STATE, month_ends_before, optional=True, as_files=True),
         during(MEASURED_DAYS, before=HISTORY),
         months_back(SUBSCRIBER_MONTH, months),
+        months_back(SUBSCRIBER_MONTH, months, as_files=True, name="snapshot_files"),
         whole(PRODUCTS, optional=True),
-        months_back(CONSUMPTION_SEGMENTS, months),
-        months_back(BEHAVIOUR_SEGMENTS, months),
+        months_back(CONSUMPTION_SEGMENTS, months, as_files=True),
+        months_back(BEHAVIOUR_SEGMENTS, months, as_files=True),
     )
 
 

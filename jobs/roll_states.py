@@ -10,7 +10,10 @@ JOB = Job(
     name="roll_states",
     summary="Brings the state of every subscriber forward by a month: active days, first and last dates.",
     grain="month",
-    reads=(Read(SUBSCRIBER_STATE, month_ends_before, optional=True, name="before"), during(SUBSCRIBER_DAYS)),
+    reads=(
+        Read(SUBSCRIBER_STATE, month_ends_before, optional=True, as_files=True, name="before"),
+        during(SUBSCRIBER_DAYS, as_files=True),
+    ),
     writes=(SUBSCRIBER_STATE,),
     transform=roll_states,
 )

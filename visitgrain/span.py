@@ -41,11 +41,16 @@ class Span:
     def month(self) -> date:
         return self.start.replace(day=1)
 
+    @property
+    def length(self) -> int:
+        """Days in it."""
+        return (self.end - self.start).days + 1
+
     def widened(self, *, before: int = 0, after: int = 0) -> Span:
         return Span(self.start - timedelta(days=before), self.end + timedelta(days=after))
 
     def days(self) -> Iterator[date]:
-        return (self.start + timedelta(days=n) for n in range((self.end - self.start).days + 1))
+        return (self.start + timedelta(days=n) for n in range(self.length))
 
     def periods(self, grain: Grain) -> list[Span]:
         """The days, or the whole months, that the span touches."""

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
 from tests.conftest import PROPERTY_SCALE, ROOT
 from tests.golden.metric_population import SUBSCRIBERS, WINDOW, windows_of
+from tests.oracles import reference_metrics
+from tests.oracles.compiler_mutants import Mutant, compiler_mutants, in_place
 from tests.oracles.duckdb_metrics import duckdb_values
 from tests.oracles.formula_mutants import mutants
-from tests.oracles.reference_metrics import DAYS, FIRST_DAY, reference, rows
+from visitgrain.arrow.shuffle import as_binary
 from visitgrain.catalogue.metrics import MetricCatalogue, load_metrics
+from visitgrain.metrics import bucket, frames, population_rows, populations as populations_, subscribers
+from visitgrain.metrics.history import Reach
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.populations import cells, values
-from visitgrain.metrics.quantiles import with_quantiles
-from visitgrain.metrics.subscribers import subscriber_values
-from visitgrain.metrics.windows import WindowEnd
+from visitgrain.metrics.values import Value
 from visitgrain.tables.measuring import WINDOWS
 
 POPULATIONS = 200 * PROPERTY_SCALE
-LAST = FIRST_DAY + timedelta(days=(WINDOW + 1) * DAYS - 1)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def shared_document(shared: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def interpreter(shared: Path, shared_document: dict):
-    checked = reference(shared)
+    checked = reference_metrics.reference(shared)
     by_id = [{entry["id"]: entry for entry in shared_document[kind]} for kind in ("measures", "metrics")]
     return checked, checked.Ev(*by_id, shared_document["params"])
 
@@ -64,7 +66,7 @@ def plans() -> Plans:
         for name, family in found.families.items()
     }
     everywhere = MetricCatalogue(measures=found.measures, families=families, settings=found.settings)
-    return Plans(everywhere, "Asia/Shanghai", tuple(everywhere.metrics), ("month",))
+    return Plans(everywhere, "Asia/Shanghai", tuple(everywhere.metrics), ("r30",))
 
 
 @pytest.fixture(scope="module")
@@ -78,39 +80,29 @@ def wanted(interpreter, populations) -> dict[tuple[str, str], float | None]:
 
 
 @pytest.fixture(scope="module")
-def frame(spark, populations, plans):
-    """One row per subscriber of every population, with all that formulas read."""
-    table = rows(populations, WINDOW, plans.atoms, plans.catalogue.names.measures)
-    through = datetime(2100, 1, 1, tzinfo=ZoneInfo("UTC"))
-    return spark.createDataFrame(table).selectExpr(
-        "*",
-        "monotonically_increasing_id() subscriber_id",
-        "'r30' window",
-        "'all' slice",
-        "population slice_value",
-        "date'2000-01-01' covered_from",
-        f"timestamp'{through:%Y-%m-%d}' complete_through",
-    )
+def computed(plans, populations) -> dict[tuple[str, str], dict]:
+    return _computed(plans, populations)
 
 
-@pytest.fixture(scope="module")
-def computed(spark, frame, plans, populations) -> dict[tuple[str, str], dict]:
-    """Rows of population_metrics by population and metric."""
-    sketches = [
-        (number, LAST, "all", name, *({int(k): v for k, v in (s.v[WINDOW].get(m) or {}).items()} for m in SKETCHES))
-        for name, population in populations.items()
-        for number, s in enumerate(population)
-    ]
-    types = "subscriber_id bigint, day date, slice string, slice_value string, " + ", ".join(
-        f"{name} map<int,bigint>" for name in SKETCHES
-    )
-    days = spark.createDataFrame(sketches, types)
-    window = WindowEnd("r30", LAST)
-    summed = cells(frame, plans)
-    found = values(with_quantiles(summed, days, None, [window], plans), plans).collect()
-    return {(row["slice_value"], row["metric"]): row.asDict() for row in found}
+def _computed(plans: Plans, populations: dict[str, list]) -> dict[tuple[str, str], dict]:
+    """Rows of population_metrics by population, as if it were an attribute, and metric. Modules are looked up when
+    they are used: mutants take their place."""
+    subscribers = [subscriber for population in populations.values() for subscriber in population]
+    everybody = reference_metrics.people(subscribers, WINDOW, plans)
+    codes = np.repeat(np.arange(len(populations)), [len(population) for population in populations.values()])
+    known = np.ones(everybody.size, np.bool_)
+    days = reference_metrics.sketch_days(subscribers, WINDOW, SKETCHES)
+    held = SimpleNamespace(size=everybody.size, known=known, days=days)
+    frame = frames.Frame(everybody, known, {"area": bucket.Coded(list(populations), codes)})
+    cells = populations_.of_people(held, frame, plans)
+    tables = [populations_.of_window(of, found, everybody.window, REACH) for of, found in cells]
+    batch = pa.record_batch({"rows": as_binary(tables)})
+    asked = population_rows.Asked.of(plans, [everybody.window])
+    found = pa.concat_tables(population_rows.population_rows([batch], asked=asked), promote_options="permissive")
+    return {(row["slice_value"], row["metric"]): row for row in found.to_pylist()}
 
 
+REACH = Reach(date(2000, 1, 1), datetime(2100, 1, 1, tzinfo=UTC))
 SKETCHES = ("load_ms_sketch", "submit_seconds_sketch")
 
 
@@ -134,28 +126,30 @@ def test_duckdb_equals_the_reference(shared_document, populations, wanted) -> No
 
 
 def test_value_is_numerator_over_denominator(computed) -> None:
-    wrong = []
-    for key, row in computed.items():
-        above, below = row["numerator"], row["denominator"]
-        if row["value"] is not None and _differ(row["value"], above if below is None else above / below):
-            wrong.append((key, row))
+    wrong = [row for row in computed.values() if _broken(row)]
     assert not wrong, wrong[:5]
 
 
-def test_subscriber_equals_population_of_one(frame, computed, plans) -> None:
+def test_subscriber_equals_population_of_one(populations, computed, plans) -> None:
     of_one = plans.only([metric.id for metric in plans.metrics if metric.of_subscribers])
-    alone = subscriber_values(frame.where("population like 'golden %'"), of_one)
-    alone = alone.join(frame.select("subscriber_id", "population"), "subscriber_id").collect()
-    assert len(alone) == len(SUBSCRIBERS)
-    names = of_one.wanted
-    assert len(names) == 122
+    alone = subscribers.subscriber_values(
+        reference_metrics.people(populations["golden"], WINDOW, of_one), of_one, REACH
+    )
+    assert len(alone) == 122
+    size = len(populations["golden"])
     pairs = [
-        (row["population"], name, row[name], computed[row["population"], name]["value"])
-        for row in alone
-        for name in names
+        (number, name, value, computed[f"golden {number}", name]["value"])
+        for name, found in alone.items()
+        for number, value in enumerate(_values(found, size))
     ]
+    assert len(pairs) == 122 * len(SUBSCRIBERS)
     different = [pair for pair in pairs if _differ(pair[2], pair[3])]
     assert not different, different[:5]
+
+
+def _values(found: Value, size: int) -> list[float | None]:
+    there = np.broadcast_to(True if found.there is None else found.there, size)
+    return [value if known else None for value, known in zip(np.broadcast_to(found.data, size), there, strict=True)]
 
 
 def test_every_metric_says_something_about_the_golden_population(wanted, plans) -> None:
@@ -193,6 +187,40 @@ def test_wrong_formulas_are_noticed(interpreter, populations, wanted, shared_doc
                 missed.append((entry["id"], formula))
     assert tried >= 200
     assert caught >= 0.9 * tried, f"{caught} of {tried} caught, not: {missed}"
+
+
+def test_wrong_operators_of_the_compiler_are_noticed(plans, populations, wanted) -> None:
+    """Nine in ten. Every tenth mutant is tried here, all of them by `make test-property`."""
+    few = {name: found for name, found in populations.items() if name.startswith("golden")}
+    few |= {f"random {number}": populations[f"random {number}"] for number in range(60)}
+    mutants_ = list(compiler_mutants())
+    tried = mutants_[:: max(1, 10 // PROPERTY_SCALE)]
+    missed = [str(mutant) for mutant in tried if not _caught(mutant, plans, few, wanted)]
+    assert len(mutants_) >= 100
+    assert len(missed) <= 0.1 * len(tried), f"{len(missed)} of {len(tried)} not caught: {missed}"
+    assert not _different(_computed(plans, few), wanted), "a mutant stayed"
+
+
+def _caught(mutant: Mutant, plans: Plans, few: dict[str, list], wanted) -> bool:
+    with in_place(mutant), np.errstate(all="ignore"):
+        try:
+            return bool(_different(_computed(plans, few), wanted))
+        except Exception:  # whatever it breaks shows
+            return True
+
+
+def _different(found: dict[tuple[str, str], dict], wanted) -> list[tuple[str, str]]:
+    """Also where numerator and denominator do not make the value."""
+    return [
+        (name, metric)
+        for (name, metric), row in found.items()
+        if (name, metric) in wanted and (_differ(row["value"], wanted[name, metric]) or _broken(row))
+    ]
+
+
+def _broken(row: dict) -> bool:
+    above, below = row["numerator"], row["denominator"]
+    return row["value"] is not None and _differ(row["value"], above if below is None else above / below)
 
 
 def _noticed(evaluate, formula: str, metric: str, populations, wanted) -> bool:

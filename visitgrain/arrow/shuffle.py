@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Pack = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 BUCKETS = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
-_DDL = "bucket int, rows binary"
+BUCKETS_DDL = "bucket int, rows binary"
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")  # before the JVM copies it, and copies it again
 
 
@@ -25,7 +25,7 @@ def buckets_of(rows: int, *, each: int) -> int:
 
 def packed_by(frame: DataFrame, pack: Pack) -> DataFrame:
     """The rows that `pack` makes of the batches of `frame`, packed."""
-    return frame.mapInArrow(pack, _DDL)
+    return frame.mapInArrow(pack, BUCKETS_DDL)
 
 
 def exchanged(packed_rows: DataFrame, buckets: int) -> DataFrame:
@@ -35,7 +35,7 @@ def exchanged(packed_rows: DataFrame, buckets: int) -> DataFrame:
 
 def also_empty(packed_rows: DataFrame) -> DataFrame:
     """One value without rows more, in bucket 0: whoever takes that bucket is called also when there are no rows."""
-    return packed_rows.unionByName(packed_rows.sparkSession.createDataFrame([(0, b"")], _DDL))
+    return packed_rows.unionByName(packed_rows.sparkSession.createDataFrame([(0, b"")], BUCKETS_DDL))
 
 
 def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa.RecordBatch]:
@@ -54,8 +54,11 @@ def packed(tables: Iterable[pa.Table], *, key: str, buckets: int) -> Iterator[pa
 def unpacked(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
     """All rows of the buckets in one table, None when there are none. Parts may lack columns, or have narrower ones."""
     parts = list(tables_in(batches))
-    if not parts:
-        return None
+    return together(parts) if parts else None
+
+
+def together(parts: Sequence[pa.Table]) -> pa.Table:
+    """All rows of `parts`, of which there is one at least. Some may lack columns, or have narrower ones."""
     types: dict[str, set[pa.DataType]] = {}
     for field in (field for part in parts for field in part.schema):
         types.setdefault(field.name, set()).add(field.type)
@@ -81,7 +84,7 @@ def _decoded(table: pa.Table, names: list[str]) -> pa.Table:
         (f.name, f.type.value_type if f.name in names and pa.types.is_dictionary(f.type) else f.type)
         for f in table.schema
     ]
-    return table.cast(pa.schema(types)) if names else table
+    return table.cast(pa.schema(types, metadata=table.schema.metadata)) if names else table
 
 
 def gathered(tables: Iterable[pa.Table], *, rows: int) -> Iterator[pa.Table]:

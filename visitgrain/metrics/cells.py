@@ -1,64 +1,106 @@
-"""Subscribers -> cells: the leaves of everybody in a window, slice and value, added up."""
+"""Subscribers -> cells: the leaves of everybody in a window, slice and value, added up, one bucket at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
-from pyspark.sql import DataFrame
-from pyspark.sql.types import StringType, StructField
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from visitgrain.arrow.sums import summed, totals
-from visitgrain.expressions.exact import names_of_parts, parts, whole
+from visitgrain.arrow.exact import FRACTION, parts_of
+from visitgrain.metrics.bucket import Coded
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.slices import ALL, UNKNOWN
-from visitgrain.metrics.subscribers import leaf_columns
-from visitgrain.metrics.window_rows import CELL, KEY, SLICE
+from visitgrain.metrics.slices import ALL, SLICE, UNKNOWN
+from visitgrain.metrics.sums_of_days import DayRows
+from visitgrain.metrics.values import People
+from visitgrain.span import Span
+
+Array = NDArray[Any]
 
 
-def cells(rows: DataFrame, plans: Plans, by: Sequence[str] = (), extra: Sequence[str] = ()) -> DataFrame:
-    """One row per window, slice, value and `extra`: the sums of all leaves, and how many subscribers have anything in
-    each set of leaves that a metric stands on.
+class Membership(NamedTuple):
+    """Cells, each a value of every name in `names`; per subject the numbers of those it is in, a column per slice."""
 
-    The slices are everybody and each attribute of `by`; without any, rows have `slice` and `slice_value` already.
-    """
-    bounds = [name for name in rows.columns if name.startswith(("window_start", "window_days"))]
-    of_window = [*bounds, "covered_from", "complete_through"]
-    leaves = rows.selectExpr(*KEY, *extra, *of_window, *(by or SLICE), "subscriber_id", *leaf_columns(plans))
-    kinds = {field.name: field.dataType for field in leaves.schema if field.name in plans.summed.values()}
-    whole_numbers = [part for name, kind in kinds.items() for part in parts(name, kind)]
-    narrow = leaves.selectExpr(*KEY, *extra, *of_window, *(by or SLICE), "subscriber_id", *whole_numbers)
-    columns = [part for name, kind in kinds.items() for part in names_of_parts(name, kind)]
-    anything = {flag: [p for n in names for p in names_of_parts(n, kinds[n])] for names, flag in plans.stands.items()}
-    keys = [
-        *(leaves.schema[name] for name in (*KEY, *extra, *of_window)),
-        *(StructField(n, StringType()) for n in SLICE),
-    ]
-    group = partial(
-        _over_slices, by=list(by), extra=list(extra), of_window=of_window, columns=columns, anything=anything
+    names: Sequence[str]
+    cells: Sequence[tuple[str, ...]]
+    numbers: Array
+
+
+def of_attributes(attributes: Mapping[str, Coded], people: Array) -> Membership:
+    """Everybody, and one cell of each attribute. `people`: per subject its subscriber."""
+    cells, columns = [(ALL, ALL)], [np.zeros(len(people), np.int64)]
+    for name, found in attributes.items():
+        columns.append(len(cells) + found.codes[people] + 1)
+        cells += [(name, value) for value in (UNKNOWN, *found.texts)]
+    return Membership(SLICE, cells, np.column_stack(columns))
+
+
+def of_events(slices: Coded, values: Coded) -> Membership:
+    """The one cell that a slice of a subscriber is in."""
+    key = slices.codes * max(len(values.texts), 1) + values.codes
+    _, first, number = np.unique(key, return_index=True, return_inverse=True)
+    cells = [(slices.texts[slices.codes[row]], values.texts[values.codes[row]]) for row in first]
+    return Membership(SLICE, cells, number.reshape(-1, 1))
+
+
+def of_strata(members: Membership, values: Coded, name: str) -> Membership:
+    """Each cell once per value of `values`, which every subject has one of."""
+    cells = [(value, *cell) for value in values.texts for cell in members.cells]
+    return Membership((name, *members.names), cells, members.numbers + values.codes[:, None] * len(members.cells))
+
+
+def summed(people: People, plans: Plans, members: Membership, rows: Array, known: Array) -> pa.Table:
+    """One row per cell with any of `rows` in it: its names, the sums of all leaves, and how many `known` subjects have
+    anything in each set of leaves that a metric stands on."""
+    parts: dict[str, Array] = {}
+    for leaf, name in plans.summed.items():
+        summand = people.leaf(leaf)[rows]
+        if np.issubdtype(summand.dtype, np.floating):
+            parts[name], parts[name + FRACTION] = parts_of(summand)
+        else:
+            parts[name] = summand
+    something = {name: values != 0 for name, values in parts.items()}
+    for names, flag in plans.stands.items():
+        columns = [something[part] for name in names for part in (name, name + FRACTION) if part in something]
+        parts[flag] = np.logical_or.reduce(columns) & known[rows]
+    matrix = np.column_stack([values.astype(np.int64) for values in parts.values()])
+    numbers = members.numbers[rows]
+    where = (numbers.ravel(), np.repeat(np.arange(len(rows)), numbers.shape[1]))
+    belongs = csr_array((np.ones(numbers.size, np.int64), where), shape=(len(members.cells), len(rows)))
+    there = np.flatnonzero(np.bincount(numbers.ravel(), minlength=len(members.cells)))
+    sums = (belongs @ matrix)[there]
+    return pa.table({**_named(members, there), **{name: sums[:, place] for place, name in enumerate(parts)}})
+
+
+def observed(days: DayRows, sketch: str, within: Span, members: Membership) -> pa.Table:
+    """One row per cell and bucket of a sketch: SLICE, `bucket`, and `n`, how many observations fell into it."""
+    inside = days.within(within)
+    rows = np.arange(len(days.subject)) if inside is None else inside
+    if sketch not in days.maps or not len(rows):
+        return NOTHING
+    maps = days.maps[sketch].take(pa.array(rows))
+    lengths = np.diff(maps.offsets.to_numpy())
+    numbers = members.numbers[np.repeat(days.subject[rows], lengths)]
+    width = numbers.shape[1]
+    found = pl.DataFrame(
+        {
+            "cell": numbers.ravel(),
+            "bucket": np.repeat(maps.keys.to_numpy().astype(np.int64), width),
+            "n": np.repeat(maps.items.to_numpy().astype(np.int64), width),
+        }
     )
-    added = [*columns, *anything]
-    found = totals(summed(narrow, group, keys, added), [key.name for key in keys], added)
-    return found.selectExpr(*CELL, *extra, *of_window, *(whole(n, kind) for n, kind in kinds.items()), *anything)
+    counts = found.group_by("cell", "bucket").agg(pl.col("n").sum())
+    return pa.table({**_named(members, counts["cell"].to_numpy()), "bucket": counts["bucket"], "n": counts["n"]})
 
 
-def _over_slices(
-    rows: pl.DataFrame,
-    by: Sequence[str],
-    extra: Sequence[str],
-    of_window: Sequence[str],
-    columns: Sequence[str],
-    anything: Mapping[str, Sequence[str]],
-) -> Iterator[pl.DataFrame]:
-    known = pl.col("subscriber_id").is_not_null()
-    stands = {flag: (known & pl.any_horizontal(pl.col(names) != 0)).cast(pl.Int64) for flag, names in anything.items()}
-    everybody = {"slice": pl.lit(ALL), "slice_value": pl.lit(ALL)}
-    slices = (
-        [everybody, *({"slice": pl.lit(n), "slice_value": pl.col(n).fill_null(UNKNOWN)} for n in by)] if by else [{}]
-    )
-    for window in rows.with_columns(**stands).partition_by(*KEY):
-        facts = window.select(*KEY, *of_window).head(1)
-        for named in slices:
-            sums = window.with_columns(**named).group_by(*extra, *SLICE).agg(pl.col(*columns, *anything).sum())
-            yield sums.join(facts, how="cross")
+NOTHING = pa.table(
+    {name: pa.array([], pa.string()) for name in SLICE} | {n: pa.array([], pa.int64()) for n in ("bucket", "n")}
+)
+
+
+def _named(members: Membership, cells: Array) -> dict[str, list[str]]:
+    return {name: [members.cells[cell][place] for cell in cells] for place, name in enumerate(members.names)}

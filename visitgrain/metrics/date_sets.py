@@ -1,4 +1,4 @@
-"""Sets of local days as words of 64 bits: what hits() and isolated() count, without a loop over days. As SQL text.
+"""Sets of local days as words of 64 bits, one row of words per subscriber: counted without a loop over days.
 
 Bit `j` of word `i` stands for day number `origin + 64 i + j`; `origin` is a multiple of 64. So sets of the same origin
 merge by `|`, and a later origin drops whole words.
@@ -6,59 +6,63 @@ merge by `|`, and a later origin drops whole words.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 WORDS = 8  # 449 to 512 days: at least the 430 that formulas may ask for
 BITS = 64
+ALL_BITS = np.uint64(2**BITS - 1)
+Array = NDArray[Any]
 
 
-def origin_of(last_day: str) -> str:
+def origin_of(last_day: int) -> int:
     """Day number of the first bit of a set whose last possible day has number `last_day`."""
-    return f"(shiftright({last_day}, 6) - {WORDS - 1}) * {BITS}"
+    return (last_day // BITS - (WORDS - 1)) * BITS
 
 
-def word_of(day: str, origin: str, word: int) -> str:
-    """The `word`-th word of a set that holds `day` alone (a day number; null = nothing)."""
-    place = f"({day} - {origin} - {BITS * word})"
-    return f"if({place} >= 0 and {place} < {BITS}, shiftleft(1L, {place}), 0L)"
+def empty(size: int) -> Array:
+    return np.zeros((size, WORDS), np.uint64)
 
 
-def hits(words: str, origin: str, first: str, last: str, most: int) -> str:
-    """How many days of the set lie from day number `first` to `last`; 0 where a bound is null.
-
-    `most`: the range is never longer than that.
-    """
-    return _added(f"bit_count({_part(words, origin, first, last, start)})" for start in range(0, most, BITS))
-
-
-def isolated(words: str, origin: str, first: str, last: str, gap: int, most: int) -> str:
-    """How many of them have no later day of the set within `gap` days."""
-    counts = []
-    for start in range(0, most, BITS):
-        later = " | ".join(_chunk(words, f"({first} - {origin} + {start + k})") for k in range(1, gap + 1))
-        counts.append(f"bit_count({_part(words, origin, first, last, start)} & ~({later}))")
-    return _added(counts)
+def insert(words: Array, rows: Array, days: Array, origin: int) -> None:
+    """Adds day number `days[k]` to the set in row `rows[k]`; days before the origin are dropped."""
+    places = days.astype(np.int64) - origin
+    kept = (places >= 0) & (places < WORDS * BITS)
+    places, rows = places[kept], rows[kept].astype(np.int64)
+    bits = np.left_shift(np.uint64(1), (places % BITS).astype(np.uint64))
+    np.bitwise_or.at(words.reshape(-1), rows * WORDS + places // BITS, bits)
 
 
-def _added(counts) -> str:
-    return f"cast({' + '.join(counts)} as bigint)"
+def moved(words: Array, origin: int, later: int) -> Array:
+    """The same sets from the origin `later` on."""
+    drop = (later - origin) // BITS
+    found = np.zeros_like(words)
+    if 0 <= drop < WORDS:
+        found[:, : WORDS - drop] = words[:, drop:]
+    return found
 
 
-def _part(words: str, origin: str, first: str, last: str, start: int) -> str:
-    """Bits of the 64 days from `first + start` on, those after `last` cut off."""
-    return f"({_chunk(words, f'({first} - {origin} + {start})')} & {_mask(f'({last} - {first} - {start} + 1)')})"
+def hits(words: Array, first: Array, last: Array) -> Array:
+    """How many bits of each set are set from place `first` to `last`: places per row, or one for all."""
+    counts = np.zeros(len(words), np.int64)
+    for word in range(WORDS):
+        mask = _lowest(last + 1 - word * BITS) & ~_lowest(first - word * BITS)
+        counts += np.bitwise_count(words[:, word] & mask)
+    return counts
 
 
-def _chunk(words: str, index: str) -> str:
-    """64 bits of the set from its `index`-th on, of two words."""
-    word, shift = f"shiftright({index}, 6)", f"({index} & {BITS - 1})"
-    low = f"shiftrightunsigned({_word(words, word)}, {shift})"
-    # Java shifts by 64 as by 0: where nothing is shifted out of the first word, nothing of the second belongs in.
-    high = f"if({shift} = 0, 0L, shiftleft({_word(words, f'{word} + 1')}, {BITS} - {shift}))"
-    return f"({low} | {high})"
+def followed(words: Array, *, within: int) -> Array:
+    """The places after which, `within` days, there is another day of the set."""
+    later = np.zeros_like(words)
+    for days in range(1, within + 1):
+        later |= words >> np.uint64(days)
+        later[:, :-1] |= words[:, 1:] << np.uint64(BITS - days)
+    return later
 
 
-def _word(words: str, index: str) -> str:
-    return f"coalesce(get({words}, {index}), 0L)"  # outside the set: nothing
-
-
-def _mask(length: str) -> str:
-    return f"if({length} > 0, shiftrightunsigned(-1L, {BITS} - least({length}, {BITS})), 0L)"
+def _lowest(number: Array) -> Array:
+    """A word with so many of its lowest bits set: none below 1, all from 64 on."""
+    bits = np.clip(number, 0, BITS).astype(np.uint64)
+    return np.where(bits == 0, np.uint64(0), ALL_BITS >> ((np.uint64(BITS) - bits) % np.uint64(BITS)))

@@ -4,49 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame
 
+from visitgrain.arrow.rows import TableFiles
+from visitgrain.catalogue.table_columns import metric_type
+from visitgrain.metrics.bucket import Bucket
 from visitgrain.metrics.describe import described
-from visitgrain.metrics.frames import Inputs, of_subscribers
-from visitgrain.metrics.inner import ORIGIN, atom
+from visitgrain.metrics.frames import Frames
+from visitgrain.metrics.history import first_needed
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.states import SETS
-from visitgrain.metrics.subscribers import first_needed, subscriber_values
-from visitgrain.metrics.windows import WindowEnd
-
-OF_PEOPLE = ("subscriber_days", "subscriber_state", "subscriber_month", "consumption_segments", "behaviour_segments")
+from visitgrain.metrics.sources import Inputs, by_subscriber, snapshot_months
+from visitgrain.metrics.subscribers import subscriber_values
+from visitgrain.metrics.values import Value
+from visitgrain.metrics.windows import EPOCH, WindowEnd
 
 
 def explain_metric(
-    tables: dict[str, DataFrame], plans: Plans, *, metric: str, subscriber_id: int, window: WindowEnd
+    tables: dict[str, DataFrame | TableFiles], plans: Plans, *, metric: str, subscriber_id: int, window: WindowEnd
 ) -> Iterator[str]:
     """Lines: the metric, its window, what was read of the subscriber, and the value."""
-    own = {
-        name: rows.where(f"subscriber_id = {subscriber_id}") if name in OF_PEOPLE else rows
-        for name, rows in tables.items()
-    }
-    read = sorted({atom(found.measure, found.back, found.key) for found in plans.atoms})
-    rows = of_subscribers(Inputs(**own), [window], plans)
-    days = window.bounds()
+    inputs, days = Inputs(**tables), window.bounds()  # type: ignore[arg-type]
     yield from described(plans.catalogue, metric)
     yield ""
     yield f"subscriber {subscriber_id}, {window.name} {days.start} to {days.end}"
-    row = rows.selectExpr(*read, ORIGIN, "covered_from", f"{first_needed(plans.metrics[0], plans)} needed").first()
-    if row is None:
+    bucket = Bucket(by_subscriber(inputs, [window], plans, only=subscriber_id).select("rows").toArrow().to_batches())
+    frame = Frames(bucket, plans, snapshot_months(inputs, [window], plans)).of_subscribers(window)
+    if not frame.present.any():
         yield "nothing is known of this subscriber in the window, nor in a snapshot or state before it"
         return
-    for name in read:
-        value = _days_of(row[name], row[ORIGIN]) if name in SETS else row[name]
-        yield f"  {name:<40} {'nothing' if value is None else value}"
-    if row["covered_from"] is None or row["covered_from"] > row["needed"]:
-        yield f"  measured from {row['covered_from']} on, needed from {row['needed']}: no value"
-    found = subscriber_values(rows, plans).first()
-    yield f"{metric} = {'null' if found is None or found[metric] is None else found[metric]}"
+    for found, value in sorted(frame.people.atoms.items(), key=lambda item: str(item[0])):
+        name = plans.measures[found.measure].column(found.key) + (f"__p{found.back}" if found.back else "")
+        yield f"  {name:<40} {_told(value, frame.people.origin)}"
+    reach, needed = bucket.reach(window), first_needed(plans.metrics[0], window, plans)
+    if reach.covered_from is None or reach.covered_from > needed:
+        yield f"  measured from {reach.covered_from} on, needed from {needed}: no value"
+    result = subscriber_values(frame.people, plans, reach).get(metric)
+    whole = metric_type(plans.catalogue.metrics[metric]) == "bigint"
+    yield f"{metric} = {'null' if result is None else _number(result, whole)}"
 
 
-def _days_of(words: list[int] | None, origin: int) -> str:
-    """The newest of a set of dates."""
-    bits = [64 * i + j for i, word in enumerate(words or []) for j in range(64) if (word >> j) & 1]
-    days = [date(1970, 1, 1) + timedelta(days=origin + bit) for bit in bits]
-    return f"{len(days)} days, the last {', '.join(map(str, days[-10:]))}" if days else "none"
+def _told(value: Value, origin: int) -> Any:
+    """Of the only subscriber; the newest of a set of dates."""
+    if value.kind == "set":
+        bits = np.flatnonzero(np.unpackbits(value.data[:1].view(np.uint8), bitorder="little"))
+        days = [_day(origin + int(bit)) for bit in bits]
+        return f"{len(days)} days, the last {', '.join(map(str, days[-10:]))}" if days else "none"
+    if value.there is not None and not value.there[0]:
+        return "nothing"
+    return _day(int(value.data[0])) if value.kind == "date" else value.data[0]
+
+
+def _number(value: Value, whole: bool) -> Any:
+    data, there = np.broadcast_to(value.data, 1), np.broadcast_to(True if value.there is None else value.there, 1)
+    return (int if whole else float)(data[0]) if there[0] else "null"
+
+
+def _day(number: int) -> date:
+    return EPOCH + timedelta(days=number)

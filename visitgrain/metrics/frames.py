@@ -1,115 +1,176 @@
-"""Everything formulas read, in one row per subscriber and window."""
+"""Everything formulas read: subjects of one window, and their measures now and some windows ago."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from pyspark.sql import DataFrame, functions as F
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from visitgrain.catalogue.atoms import Atom
 from visitgrain.catalogue.measures import Measure
 from visitgrain.expressions.measures import FIRST_KEYS
-from visitgrain.metrics import date_sets
-from visitgrain.metrics.inner import LONGEST_WINDOW, ORIGIN, atom
-from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.slices import ATTRIBUTES
-from visitgrain.metrics.snapshots import snapshots_of_windows, with_segments
-from visitgrain.metrics.states import SETS, merged_states, words_of_days
-from visitgrain.metrics.sums_of_days import FROM_SETS, summed_days
-from visitgrain.metrics.window_rows import KEY, SLICE, bounds, covered
-from visitgrain.metrics.windows import WindowEnd
+from visitgrain.metrics import date_sets, sources
+from visitgrain.metrics.bucket import Bucket, Coded, coded
+from visitgrain.metrics.plans import ACTIVE, ACTIVE_DATES, Plans
+from visitgrain.metrics.snapshots import FROM_SNAPSHOT
+from visitgrain.metrics.states import FIRST, FIRST_ORDER, LAST, NEVER, NOT_YET, SETS, State, sets_of
+from visitgrain.metrics.sums_of_days import DayRows
+from visitgrain.metrics.values import People, Value
+from visitgrain.metrics.windows import WindowEnd, day_number
+from visitgrain.span import Span
 
-SUBJECT = ("subscriber_id",)
-SLICED = (*SUBJECT, *SLICE)
-
-
-class Inputs(NamedTuple):
-    """Tables that windows are made of."""
-
-    subscriber_days: DataFrame
-    subscriber_state: DataFrame
-    measured_days: DataFrame
-    subscriber_month: DataFrame
-    products: DataFrame
-    consumption_segments: DataFrame
-    behaviour_segments: DataFrame
+Array = NDArray[Any]
+Months = Mapping[tuple[WindowEnd, int], date]
+SEGMENTS = (sources.CONSUMPTION, sources.BEHAVIOUR)
+UNASSIGNED = "unassigned"
 
 
-def of_subscribers(inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:
-    """One row per window and subscriber ever seen or in a snapshot, and one of nobody: anonymous visits."""
-    sums = summed_days(inputs.subscriber_days, windows, plans, SUBJECT)
-    states = of_states(inputs, windows)
-    snapshots = snapshots_of_windows(_snapshots(inputs), windows, plans)
-    joined = sums.join(states, [*SUBJECT, *KEY], how="full").join(snapshots, [*SUBJECT, *KEY], how="full")
-    return completed(joined, inputs.measured_days, windows, plans)
+@dataclass(frozen=True)
+class Frame:
+    """`people` of a window; `present`: those of whom anything is known there. `attributes` by name."""
+
+    people: People
+    present: Array
+    attributes: Mapping[str, Coded]
 
 
-def attributes_of(inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:
-    """One row per window and subscriber with a snapshot or a segment: what populations are told apart by."""
-    found = snapshots_of_windows(_snapshots(inputs), windows, plans.only(()))
-    return found.select(*SUBJECT, *KEY, *ATTRIBUTES)
+class Frames:
+    """The windows of one bucket, as `plans` read them."""
+
+    def __init__(self, bucket: Bucket, plans: Plans, months: Months) -> None:
+        self.bucket, self.plans, self.months = bucket, plans, months
+
+    def of_subscribers(self, window: WindowEnd) -> Frame:
+        """Everybody ever seen or in a snapshot, and nobody, if anonymous visits were sent."""
+        state, present = self.bucket.state(window.end), self._seen(self.bucket.days, window)
+        present |= state.present
+        snapshots: dict[Atom, Value] = {}
+        for back in self.plans.snapshot_backs:
+            present |= self._snapshots(window, back, snapshots)
+        atoms = {**self._sums(self.bucket.days, window), **snapshots}
+        for found in self.plans.atoms - atoms.keys():
+            atoms[found] = self._of_state(found, state, window)
+        return Frame(self._people(window, self.bucket.size, atoms), present, self._attributes(window))
+
+    def of_slices(self, window: WindowEnd) -> Frame:
+        """Slices of subscribers. Their sets of dates reach as far back as the days that were sent."""
+        rows, origin = self.bucket.slice_days, _origin(window)
+        people, *_ = self.bucket.slices
+        known = self.bucket.known[people]
+        before = Span(date.min, window.end)
+        sets = sets_of(rows, self.plans.sets, before, origin, known) if self.plans.sets else {}
+        present = self._seen(rows, window)
+        if self.plans.sets:
+            present |= rows.present(before) & known
+        atoms = self._sums(rows, window)
+        for found in self.plans.atoms - atoms.keys():
+            atoms[found] = self._of_sets(found, sets, window, rows.size)
+        return Frame(self._people(window, rows.size, atoms), present, self._attributes(window))
+
+    def _people(self, window: WindowEnd, size: int, atoms: Mapping[Atom, Value]) -> People:
+        return People(size, window, atoms, self.plans.catalogue.names.measures, _origin(window))
+
+    def _seen(self, rows: DayRows, window: WindowEnd) -> Array:
+        found = np.zeros(rows.size, np.bool_)
+        for back in sorted({atom.back for atom in self.plans.added}):
+            found |= rows.present(window.bounds(back))
+        return found
+
+    def _sums(self, rows: DayRows, window: WindowEnd) -> dict[Atom, Value]:
+        atoms = {}
+        for back in self.plans.day_backs:
+            columns = {a: self.plans.measures[a.measure].column(a.key) for a in self.plans.added if a.back == back}
+            sums = rows.sums(set(columns.values()), window.bounds(back))
+            atoms |= {found: Value(sums[column]) for found, column in columns.items()}
+        return atoms
+
+    def _of_state(self, found: Atom, state: State, window: WindowEnd) -> Value:
+        measure = self.plans.measures[found.measure]
+        if measure.agg == "first_by":
+            return Value(_first_in_window(state.firsts[FIRST_ORDER], measure, found, window, self.plans.zone))
+        if found.measure in FIRST:
+            first = state.firsts[found.measure]
+            return Value(first, first != NEVER, "date")
+        if found.measure in LAST:
+            last = state.lasts[found.measure]
+            return Value(last, last != NOT_YET, "date")
+        return self._of_sets(found, state.sets, window, self.bucket.size)
+
+    def _of_sets(self, found: Atom, sets: Mapping[str, Array], window: WindowEnd, size: int) -> Value:
+        if found.measure in SETS:
+            return Value(sets[found.measure], None, "set")
+        if found.measure == ACTIVE:
+            days = window.bounds(found.back)
+            places = (np.asarray(day_number(day) - _origin(window)) for day in (days.start, days.end))
+            return Value(date_sets.hits(sets[ACTIVE_DATES], *places))
+        return Value(np.zeros(size, np.int64))  # slices have no state
+
+    def _snapshots(self, window: WindowEnd, back: int, atoms: dict[Atom, Value]) -> Array:
+        """Adds the snapshot measures; per subscriber: is there a row of that month?"""
+        present = np.zeros(self.bucket.size, np.bool_)
+        month = self.months.get((window, back))
+        for segments in SEGMENTS:
+            if month and (rows := self.bucket.rows(segments, month)):
+                present[rows[0]] = True
+        rows = self.bucket.rows(sources.SNAPSHOTS, month) if month else None
+        if rows:
+            present[rows[0]] = True
+        for found in self.plans.atoms:
+            if found.back == back and found.measure in self.plans.snapshot_measures:
+                column = rows[1][found.measure] if rows and found.measure in rows[1].column_names else None
+                atoms[found] = _spread(column, rows, self.bucket.size)
+        return present
+
+    def _attributes(self, window: WindowEnd) -> dict[str, Coded]:
+        """Of every subscriber of the bucket, -1 where unknown."""
+        month, found = self.months.get((window, 0)), {}
+        rows = self.bucket.rows(sources.SNAPSHOTS, month) if month else None
+        for name in FROM_SNAPSHOT:
+            found[name] = self._attribute(rows, name)
+        for name in SEGMENTS:
+            rows = self.bucket.rows(name, month) if month else None
+            found[name] = self._attribute(rows, "segment", UNASSIGNED)
+        return found
+
+    def _attribute(self, rows: tuple[Array, pa.Table] | None, column: str, null: str | None = None) -> Coded:
+        codes = np.full(self.bucket.size, -1, np.int64)
+        if rows is None:
+            return Coded([], codes)
+        texts = rows[1][column].cast(pa.string())
+        of_rows = coded([texts if null is None else pc.fill_null(texts, null)])
+        codes[rows[0]] = of_rows.codes
+        return Coded(of_rows.texts, codes)
 
 
-def of_slices(slice_days: DataFrame, measured_days: DataFrame, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:
-    """One row per window, subscriber, slice and value. Sets of dates reach as far back as `slice_days`."""
-    sums = summed_days(slice_days, windows, plans, SLICED)
-    names = _sets_of(plans)
-    if names:
-        ends = F.broadcast(bounds(slice_days, windows, 0).select(*KEY, ORIGIN))
-        days = slice_days.where("subscriber_id is not null").select(*SLICED, "day", *names).repartition("subscriber_id")
-        before = days.join(ends, F.expr("day <= window_end"), how="inner")
-        sets = words_of_days([*SLICED, *KEY], before, names).drop(ORIGIN)
-        sums = sums.join(sets, [*SLICED, *KEY], how="full")
-    return completed(sums, measured_days, windows, plans)
+def _origin(window: WindowEnd) -> int:
+    return date_sets.origin_of(day_number(window.end))
 
 
-def _sets_of(plans: Plans) -> list[str]:
-    """The sets of dates that the formulas read."""
-    read = {"activity_dates" if a.measure == FROM_SETS and a.back else a.measure for a in plans.atoms}
-    return [name for name in SETS if name in read]
+def _spread(column: pa.ChunkedArray | None, rows: tuple[Array, pa.Table] | None, size: int) -> Value:
+    """The column in the places of its subscribers, null elsewhere."""
+    there = np.zeros(size, np.bool_)
+    if column is None or rows is None:
+        return Value(np.zeros(size, np.int64), there)
+    dated = pa.types.is_date(column.type)
+    whole = column.cast(pa.int32()).cast(pa.int64()) if dated else column
+    kind = np.float64 if pa.types.is_floating(whole.type) else np.int64
+    data = np.zeros(size, kind)
+    data[rows[0]] = whole.fill_null(0).to_numpy()
+    there[rows[0]] = whole.is_valid().to_numpy()
+    return Value(data, there, "date" if dated else "num")
 
 
-def _snapshots(inputs: Inputs) -> DataFrame:
-    segments = {"consumption": inputs.consumption_segments, "behaviour": inputs.behaviour_segments}
-    return with_segments(inputs.subscriber_month, inputs.products, segments)
-
-
-def of_states(inputs: Inputs, windows: Sequence[WindowEnd]) -> DataFrame:
-    """The state at the end of each window: that of the last month end before its month, and the days since."""
-    ends = F.broadcast(bounds(inputs.subscriber_state, windows, 0).select(*KEY, ORIGIN))
-    base = "date_sub(trunc(window_end, 'month'), 1)"
-    states = inputs.subscriber_state.selectExpr("*", f"{date_sets.origin_of('unix_date(as_of)')} _from")
-    before = states.repartition("subscriber_id").join(ends, F.expr(f"as_of = {base}"), how="inner")
-    first = min(window.end for window in windows).replace(day=1)
-    days = inputs.subscriber_days.where(F.col("subscriber_id").isNotNull() & (F.col("day") >= F.lit(first)))
-    since = days.select(*SUBJECT, "day", *SETS, "first_order_business").repartition("subscriber_id")
-    since = since.join(ends, F.expr(f"day <= window_end and day > {base}"), how="inner")
-    return merged_states(before, since, [*SUBJECT, *KEY]).drop(ORIGIN)
-
-
-def completed(rows: DataFrame, measured_days: DataFrame, windows: Sequence[WindowEnd], plans: Plans) -> DataFrame:
-    """The rows with the bounds of their windows, how far history reaches, and what follows from sets of dates."""
-    reach = F.broadcast(covered(measured_days, windows))
-    ends = bounds(rows, windows, plans.most_back).join(reach, list(KEY), how="left")
-    framed = rows.join(F.broadcast(ends), list(KEY), how="inner")
-    derived = []
-    for found in sorted(plans.atoms, key=str):
-        measure = plans.measures[found.measure]
-        if found.measure == FROM_SETS and found.back:
-            derived.append(f"{_active_days(found.back)} {atom(FROM_SETS, found.back)}")
-        elif measure.agg == "first_by":
-            text = _first_in_window(measure, found.key) if measure.id in rows.columns else "0L"  # slices have no state
-            derived.append(f"{text} {atom(measure.id, 0, found.key)}")
-    return framed.selectExpr("*", *derived)
-
-
-def _active_days(back: int) -> str:
-    first, last = (f"unix_date({atom(name, back)})" for name in ("window_start", "window_end"))
-    return date_sets.hits("activity_dates", ORIGIN, first, last, LONGEST_WINDOW)
-
-
-def _first_in_window(measure: Measure, key: object) -> str:
+def _first_in_window(first: Array, measure: Measure, found: Atom, window: WindowEnd, zone: str) -> Array:
     """1 where the first row ever has this key and falls into the window."""
-    day = f"to_date(timestamp_micros({measure.id} div {FIRST_KEYS}))"
-    is_key = f"{measure.id} % {FIRST_KEYS} = {measure.keys.index(key) + 1}"
-    return f"cast(coalesce({day} between window_start and window_end and {is_key}, false) as bigint)"
+    instants = pl.from_numpy(np.where(first == NEVER, 0, first // FIRST_KEYS), schema=["at"])["at"]
+    day = instants.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.date().to_physical().to_numpy()
+    is_key = (first != NEVER) & (first % FIRST_KEYS == measure.keys.index(found.key) + 1)
+    start, end = (day_number(each) for each in (window.bounds().start, window.bounds().end))
+    return (is_key & (day >= start) & (day <= end)).astype(np.int64)

@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from visitgrain.catalogue.formulas import is_linear
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.slices import ALL, ATTRIBUTES
-from visitgrain.metrics.window_rows import CELL, KEY
+from visitgrain.metrics.slices import ALL, ATTRIBUTES, CELL, KEY
 
 TOLERANCE = 1e-9  # of sums of doubles, relative
 

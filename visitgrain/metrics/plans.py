@@ -10,15 +10,13 @@ from hashlib import blake2b
 from visitgrain.catalogue.atoms import Atom, atoms
 from visitgrain.catalogue.catalogue import Catalogue
 from visitgrain.catalogue.formulas import Fraction, Leaf, OuterTree, fraction, leaves, plan
-from visitgrain.catalogue.measures import Measure
+from visitgrain.catalogue.measures import SNAPSHOTS, Measure
 from visitgrain.catalogue.metrics import Metric, MetricCatalogue
 from visitgrain.catalogue.table_columns import check_columns
-from visitgrain.metrics.inner import Inner
-from visitgrain.metrics.outer import leaf_names
 from visitgrain.tables.measuring import WindowName
 
-MOST_BACK = {"month": 11}  # windows before; only months are looked back upon that far
-OTHERS_BACK = 2
+ACTIVE, ACTIVE_DATES = "active_days", "activity_dates"
+DATED = ("date_set", "min_date", "max_date", "first_by")
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,10 @@ class Plans:
     @cached_property
     def leaves(self) -> dict[Leaf, str]:
         """Column of each leaf; of sketches also the observations, which say on whom a quantile stands."""
-        trees = [*self.trees.values(), *self.weights.values()]
-        sketches = [leaf for tree in trees for leaf in leaves(tree) if leaf.kind == "quantile"]
-        return leaf_names([*trees, *(Leaf("sum", leaf.tree, leaf.back, "n") for leaf in sketches)])
+        found = [leaf for tree in (*self.trees.values(), *self.weights.values()) for leaf in leaves(tree)]
+        observed = [Leaf("sum", leaf.tree, leaf.back, "n") for leaf in found if leaf.kind == "quantile"]
+        different = dict.fromkeys([*found, *observed])
+        return {leaf: f"leaf_{number}" for number, leaf in enumerate(different)}
 
     @cached_property
     def summed(self) -> dict[Leaf, str]:
@@ -111,17 +110,37 @@ class Plans:
         return atoms(self.summed, self.catalogue.names.measures)
 
     @property
-    def inner(self) -> Inner:
-        return Inner(self.catalogue.names.measures)
-
-    @property
     def measures(self) -> Mapping[str, Measure]:
         return self.catalogue.measures
 
-    @property
-    def most_back(self) -> int:
-        """Windows before the current one whose bounds are needed."""
-        return max(MOST_BACK.get(name, OTHERS_BACK) for name in self.windows)
+    @cached_property
+    def added(self) -> list[Atom]:
+        """Atoms that are sums over the days of a window."""
+        return sorted((found for found in self.atoms if self._is_sum(found)), key=str)
+
+    def _is_sum(self, found: Atom) -> bool:
+        """Earlier windows of active days come from the set of active days, which reaches back furthest."""
+        measure = self.measures[found.measure]
+        return measure.source != SNAPSHOTS and measure.agg not in DATED and not (found.back and measure.id == ACTIVE)
+
+    @cached_property
+    def day_backs(self) -> list[int]:
+        """0 and the earlier windows of which days are read."""
+        return sorted({0, *(found.back for found in self.added), *(leaf.back for leaf in self.quantiles)})
+
+    @cached_property
+    def snapshot_measures(self) -> list[str]:
+        return sorted({found.measure for found in self.atoms if self.measures[found.measure].source == SNAPSHOTS})
+
+    @cached_property
+    def snapshot_backs(self) -> list[int]:
+        return sorted({0, *(found.back for found in self.atoms if found.measure in self.snapshot_measures)})
+
+    @cached_property
+    def sets(self) -> list[str]:
+        """The sets of dates that the formulas read."""
+        read = {ACTIVE_DATES if found.measure == ACTIVE and found.back else found.measure for found in self.atoms}
+        return sorted(name for name in read if self.measures[name].agg == "date_set")
 
     @property
     def hash(self) -> str:

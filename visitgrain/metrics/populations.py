@@ -2,103 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
-from pyspark.sql import DataFrame, functions as F
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
 
-from visitgrain.catalogue.metrics import Metric
-from visitgrain.expressions.exact import exact_sums
-from visitgrain.metrics.cells import cells
-from visitgrain.metrics.frames import Inputs, attributes_of, of_slices, of_subscribers
-from visitgrain.metrics.outer import numerator_and_denominator, outer
+from visitgrain.arrow.casting import ARROW
+from visitgrain.arrow.rows import ArrowRows, TableFiles
+from visitgrain.arrow.shuffle import BUCKETS, BUCKETS_DDL, as_binary, exchanged
+from visitgrain.metrics.bucket import Bucket
+from visitgrain.metrics.cells import Membership, observed, of_attributes, of_events, of_strata, summed
+from visitgrain.metrics.frames import Frame, Frames, Months
+from visitgrain.metrics.history import Reach
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.quantiles import with_quantiles
-from visitgrain.metrics.slices import ALL, ATTRIBUTES
-from visitgrain.metrics.subscribers import has_window, known
-from visitgrain.metrics.window_rows import CELL, KEY, SLICE
+from visitgrain.metrics.population_rows import (
+    EVENTS,
+    MEMBERS,
+    OF_WINDOW,
+    PEOPLE,
+    SKETCHES_OF_EVENTS,
+    SKETCHES_OF_PEOPLE,
+    STRATUM,
+    Asked,
+    population_rows,
+)
+from visitgrain.metrics.sources import Inputs, by_subscriber, snapshot_months
+from visitgrain.metrics.sums_of_days import DayRows
 from visitgrain.metrics.windows import WindowEnd, at_the_end, windows_of
 from visitgrain.span import Span
-from visitgrain.tables.measuring import POPULATION_METRICS
-
-STRATUM = "campaign_id"
 
 
-def compute_population_metrics(
-    *, subscriber_slice_days: DataFrame, spec: Plans, span: Span, **tables: DataFrame
-) -> DataFrame:
+def compute_population_metrics(*, spec: Plans, span: Span, **tables: DataFrame | TableFiles) -> ArrowRows:
     """One row per metric, window that ends on a day of the span, slice and value."""
-    return _population(subscriber_slice_days, tables, spec, list(windows_of(spec.windows, span)))
+    return _population(Inputs(**tables), spec, list(windows_of(spec.windows, span)))  # type: ignore[arg-type]
 
 
-def compute_monthly_population_metrics(
-    *, subscriber_slice_days: DataFrame, spec: Plans, span: Span, **tables: DataFrame
-) -> DataFrame:
+def compute_monthly_population_metrics(*, spec: Plans, span: Span, **tables: DataFrame | TableFiles) -> ArrowRows:
     """The same for the windows that end with the month."""
-    return _population(subscriber_slice_days, tables, spec, list(at_the_end(spec.windows, span)))
+    return _population(Inputs(**tables), spec, list(at_the_end(spec.windows, span)))  # type: ignore[arg-type]
 
 
-def _population(
-    slice_days: DataFrame, tables: dict[str, DataFrame], plans: Plans, windows: Sequence[WindowEnd]
-) -> DataFrame:
-    inputs = Inputs(**tables)
-    plain = plans.only([metric.id for metric in plans.metrics if not metric.rollup])
-    in_slices = plans.only([metric.id for metric in plans.metrics if plans.catalogue.slices(metric.id)])
-    rolled = plans.only([metric.id for metric in plans.metrics if metric.rollup])
-    attributes = attributes_of(inputs, windows, plans)
-    of_people = cells(of_subscribers(inputs, windows, plain), plain, ATTRIBUTES)
-    of_people = with_quantiles(of_people, inputs.subscriber_days, attributes, windows, plain)
-    of_events = cells(of_slices(slice_days, inputs.measured_days, windows, in_slices), in_slices)
-    of_events = with_quantiles(of_events, slice_days, None, windows, in_slices)
-    found = values(of_people, plain).unionByName(values(of_events, in_slices))
-    if not rolled.metrics:
-        return found
-    campaigns = of_slices(slice_days.where(f"slice = '{STRATUM}'"), inputs.measured_days, windows, rolled)
-    return found.unionByName(rolled_up(campaigns, attributes, rolled))
+def _population(inputs: Inputs, plans: Plans, windows: Sequence[WindowEnd]) -> ArrowRows:
+    asked = Asked.of(plans, windows)
+    months = snapshot_months(inputs, windows, asked.people)
+    rows = by_subscriber(inputs, windows, asked.people, asked.of_slices)
+    sums = rows.mapInArrow(partial(_cells, asked=asked, months=months), BUCKETS_DDL)
+    return ArrowRows(exchanged(sums, 1), partial(population_rows, asked=asked))
 
 
-def values(found: DataFrame, plans: Plans) -> DataFrame:
-    """Rows of population_metrics: the arithmetic on the sums of each cell, one row per metric that has the slice."""
-    rows = []
-    for metric in plans.metrics:
-        value = known(metric, plans, outer(plans.trees[metric.id], plans.leaves))
-        above, below = numerator_and_denominator(plans.fractions[metric.id], plans.leaves)
-        rows.append(_struct(metric, plans, value, above, below))
-    return _unpivoted(found, rows)
+def _cells(batches: Iterable[pa.RecordBatch], *, asked: Asked, months: Months) -> Iterator[pa.RecordBatch]:
+    """In a worker: the cells of one bucket of subscribers, packed."""
+    bucket = Bucket(batches)
+    people, events, rolled = (Frames(bucket, plans, months) for plans in (asked.people, asked.events, asked.rolled))
+    tables = []
+    for window in asked.windows:
+        frame = people.of_subscribers(window)
+        found = [
+            *of_people(bucket, frame, asked.people),
+            *_of_events(bucket, events.of_slices(window), asked.events),
+            *_of_members(bucket, rolled.of_slices(window), frame, asked.rolled),
+        ]
+        tables += [of_window(of, table, window, bucket.reach(window)) for of, table in found if len(table)]
+    yield pa.RecordBatch.from_arrays([pa.array([0] * len(tables), pa.int32()), as_binary(tables)], schema=BUCKETS)
 
 
-def rolled_up(campaigns: DataFrame, attributes: DataFrame, plans: Plans) -> DataFrame:
-    """Metrics of campaigns for everybody and every attribute: computed per campaign, weighted by its members."""
-    members = campaigns.withColumn(STRATUM, F.col("slice_value")).drop(*SLICE)
-    found = cells(members.join(attributes, ["subscriber_id", *KEY], how="left"), plans, ATTRIBUTES, [STRATUM])
-    rows, parts = [], []
-    for metric in plans.metrics:
-        value = known(metric, plans, outer(plans.trees[metric.id], plans.leaves))
-        weight = f"if({value} is null, null, {outer(plans.weights[metric.id], plans.leaves)})"
-        above, below = f"v_{metric.id}", f"w_{metric.id}"
-        parts += [f"{weight} {below}", f"{weight} * {value} {above}"]
-        rows.append(_struct(metric, plans, f"try_divide({above}, {below})", above, below))
-    per_campaign = found.selectExpr("*", *parts)
-    names = [f"{part}_{metric.id}" for metric in plans.metrics for part in "vw"]
-    names += plans.stands.values()
-    totals = per_campaign.groupBy(*CELL, "complete_through").agg(*map(F.expr, exact_sums(per_campaign, names)))
-    return _unpivoted(totals, rows)
+def of_window(of: str, cells: pa.Table, window: WindowEnd, reach: Reach) -> pa.Table:
+    """The cells as `population_rows` takes them."""
+    values = (window.name, window.end, reach.covered_from, reach.complete_through)
+    kinds = pa.string(), pa.date32(), pa.date32(), ARROW["timestamp"]
+    for name, value, kind in zip(OF_WINDOW, values, kinds, strict=True):
+        cells = cells.append_column(name, pa.repeat(pa.scalar(value, kind), len(cells)))
+    return cells.replace_schema_metadata({"of": of})
 
 
-def _struct(metric: Metric, plans: Plans, value: str, above: str, below: str) -> str:
-    by_event = (STRATUM,) if metric.rollup else plans.catalogue.slices(metric.id)
-    slices = ", ".join(repr(name) for name in (ALL, *ATTRIBUTES, *by_event))
-    fields = {
-        "metric": f"'{metric.id}'",
-        "value": value,
-        "numerator": f"if({value} is null, null, {above})",
-        "denominator": f"if({value} is null, null, {below})",
-        "subscribers": plans.stands[plans.stands_on(metric.id)],
-        "definition_hash": f"'{plans.catalogue.definition_hash(metric.id)}'",
-        "has": f"{has_window(metric)} and slice in ({slices})",
-    }
-    return f"named_struct({', '.join(f'{name!r}, {text}' for name, text in fields.items())})"
+Cells = Iterator[tuple[str, pa.Table]]
 
 
-def _unpivoted(found: DataFrame, rows: Sequence[str]) -> DataFrame:
-    made = found.selectExpr("*", f"inline(filter(array({', '.join(rows)}), row -> row.has))")
-    return made.select(*POPULATION_METRICS.column_names)
+def of_people(bucket: Bucket, frame: Frame, plans: Plans) -> Cells:
+    """Everybody and each attribute."""
+    members = of_attributes(frame.attributes, np.arange(bucket.size))
+    yield PEOPLE, summed(frame.people, plans, members, np.flatnonzero(frame.present), bucket.known)
+    yield from _sketches(SKETCHES_OF_PEOPLE, bucket.days, plans, frame, members)
+
+
+def _of_events(bucket: Bucket, frame: Frame, plans: Plans) -> Cells:
+    people, slices, values = bucket.slices
+    members = of_events(slices, values)
+    yield EVENTS, summed(frame.people, plans, members, np.flatnonzero(frame.present), bucket.known[people])
+    yield from _sketches(SKETCHES_OF_EVENTS, bucket.slice_days, plans, frame, members)
+
+
+def _of_members(bucket: Bucket, frame: Frame, everybody: Frame, plans: Plans) -> Cells:
+    """Campaigns, for everybody and each attribute of their members."""
+    people, slices, values = bucket.slices
+    if STRATUM not in slices.texts:
+        return
+    rows = np.flatnonzero(frame.present & (slices.codes == slices.texts.index(STRATUM)))
+    members = of_strata(of_attributes(everybody.attributes, people), values, STRATUM)
+    yield MEMBERS, summed(frame.people, plans, members, rows, bucket.known[people])
+
+
+def _sketches(of: str, days: DayRows, plans: Plans, frame: Frame, members: Membership) -> Cells:
+    for leaf, name in plans.quantiles.items():
+        within = frame.people.window.bounds(leaf.back)
+        counts = observed(days, str(leaf.tree.name), within, members)  # type: ignore[union-attr]
+        yield of, counts.append_column("leaf", pa.repeat(pa.scalar(name), len(counts)))

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, functions as F
+from collections.abc import Iterable, Iterator
+from functools import partial
 
-from visitgrain.metrics import date_sets
-from visitgrain.metrics.inner import ORIGIN
-from visitgrain.metrics.states import SETS, merged_states
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visitgrain.arrow.rows import ArrowRows, TableFiles
+from visitgrain.metrics import date_sets, sources
+from visitgrain.metrics.bucket import Bucket
+from visitgrain.metrics.sources import Files, Sent
+from visitgrain.metrics.states import FIRST, FIRST_ORDER, LAST, NEVER, NOT_YET, SETS
 from visitgrain.span import Span
 from visitgrain.tables.measuring import SUBSCRIBER_STATE
 
 
-def roll_states(*, before: DataFrame, subscriber_days: DataFrame, spec: None, span: Span) -> DataFrame:
+def roll_states(*, before: TableFiles, subscriber_days: TableFiles, spec: None, span: Span) -> ArrowRows:
     """One row per subscriber of the state before or with a measured day in the month."""
-    last = f"unix_date(date'{span.end}')"
-    now = f"{date_sets.origin_of(last)} {ORIGIN}"
-    states = before.selectExpr("*", now, f"{date_sets.origin_of('unix_date(as_of)')} _from")
-    days = subscriber_days.where("subscriber_id is not null")
-    since = days.selectExpr("subscriber_id", "day", *SETS, "first_order_business", now)
-    rolled = merged_states(states, since, ["subscriber_id"])
-    return rolled.withColumn("as_of", F.lit(span.end)).select(*SUBSCRIBER_STATE.column_names)
+    of_days = Sent(sources.DAYS, [sources.SUBJECT, "day", *SETS, FIRST_ORDER], frozenset(span.days()))
+    of_states = Sent(sources.STATES, SUBSCRIBER_STATE.column_names, frozenset([sources.base_of(span.start)]))
+    rows = sources.bucketed([Files(subscriber_days, of_days), Files(before, of_states)])
+    return ArrowRows(rows, partial(_rolled, span=span))
+
+
+def _rolled(batches: Iterable[pa.RecordBatch], *, span: Span) -> Iterator[pa.Table]:
+    bucket = Bucket(batches)
+    state = bucket.state(span.end)
+    rows = np.flatnonzero(state.present)
+    columns = {
+        "subscriber_id": pa.array(bucket.ids[rows]),
+        "as_of": pa.repeat(pa.scalar(span.end), len(rows)),
+        **{name: _lists(words[rows]) for name, words in state.sets.items()},
+        **{name: _or_null(values[rows], NEVER) for name, values in state.firsts.items()},
+        **{name: _or_null(values[rows], NOT_YET) for name, values in state.lasts.items()},
+    }
+    dates = {name: columns[name].cast(pa.int32()).cast(pa.date32()) for name in (*FIRST, *LAST)}
+    yield pa.table({name: (columns | dates)[name] for name in SUBSCRIBER_STATE.column_names})
+
+
+def _lists(words: NDArray[np.uint64]) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(words.view(np.int64).ravel(), date_sets.WORDS).cast(pa.list_(pa.int64()))
+
+
+def _or_null(values: NDArray[np.int64], null: int) -> pa.Array:
+    return pa.array(values, mask=values == null)

@@ -2,61 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame, functions as F
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from visitgrain.metrics.date_sets import BITS, WORDS, word_of
-from visitgrain.metrics.inner import ORIGIN
+from visitgrain.metrics import date_sets
+from visitgrain.metrics.windows import day_number
+from visitgrain.span import Span
+
+if TYPE_CHECKING:
+    from visitgrain.metrics.sums_of_days import DayRows
 
 SETS = ("activity_dates", "core_dates", "contact_dates", "purchase_dates")
 FIRST: Mapping[str, str] = {"first_active_date": "activity_dates", "first_paid_date": "purchase_dates"}
 LAST: Mapping[str, str] = {"last_active_date": "activity_dates", "last_paid_date": "purchase_dates"}
 FIRST_ORDER = "first_order_business"
+NEVER, NOT_YET = np.iinfo(np.int64).max, np.iinfo(np.int64).min  # of what is first, of what is last
+Array = NDArray[Any]
 
 
-def merged_states(states: DataFrame, days: DataFrame, keys: Sequence[str]) -> DataFrame:
-    """One row per key: earlier `states` brought together with `days` since, sets of dates from `ORIGIN` on.
+@dataclass(frozen=True)
+class State:
+    """By name, one value per subscriber: words of sets from `origin` on, numbers of days, and the first order ever."""
 
-    Both frames have the keys and ORIGIN; states also `_from`, the origin of their own sets, and days `day`.
-    """
-    parts = states.selectExpr(*keys, ORIGIN, *_of_states()).unionByName(days.selectExpr(*keys, ORIGIN, *_of_days()))
-    dates = [f"min({name}) {name}" for name in (*FIRST, FIRST_ORDER)] + [f"max({name}) {name}" for name in LAST]
-    found = parts.groupBy(*keys, ORIGIN).agg(*map(F.expr, [*_united(SETS), *dates]))
-    return found.selectExpr(*keys, ORIGIN, *_sets(SETS), *FIRST, *LAST, FIRST_ORDER)
+    origin: int
+    sets: dict[str, Array]
+    firsts: dict[str, Array]  # NEVER = null
+    lasts: dict[str, Array]  # NOT_YET = null
+    present: Array
+
+    @classmethod
+    def empty(cls, size: int, origin: int) -> State:
+        return cls(
+            origin,
+            {name: date_sets.empty(size) for name in SETS},
+            {name: np.full(size, NEVER) for name in (*FIRST, FIRST_ORDER)},
+            {name: np.full(size, NOT_YET) for name in LAST},
+            np.zeros(size, np.bool_),
+        )
+
+    def add_states(self, rows: pa.Table, subject: Array) -> None:
+        """Earlier states, at most one of a subscriber."""
+        if not rows.num_rows:
+            return
+        earlier = date_sets.origin_of(day_number(rows["as_of"][0].as_py()))
+        for name, words in self.sets.items():
+            words[subject] |= date_sets.moved(_words(rows[name]), earlier, self.origin)
+        for name, values in self.firsts.items():
+            values[subject] = np.minimum(values[subject], _numbers(rows[name], NEVER))
+        for name, values in self.lasts.items():
+            values[subject] = np.maximum(values[subject], _numbers(rows[name], NOT_YET))
+        self.present[subject] = True
+
+    def add_days(self, rows: DayRows, days: Span, known: Array) -> None:
+        """What happened on these days to subjects that are `known`."""
+        found = rows.within(days)
+        positions = np.arange(len(rows.subject)) if found is None else found
+        positions = positions[known[rows.subject[positions]]]
+        subject, day = rows.subject[positions], rows.day[positions].astype(np.int64)
+        self.present[subject] = True
+        happened = {name: rows.columns[name][positions] > 0 for name in SETS if name in rows.columns}
+        for name, there in happened.items():
+            date_sets.insert(self.sets[name], subject[there], day[there], self.origin)
+        for name, there in _of(FIRST, happened):
+            np.minimum.at(self.firsts[name], subject[there], day[there])
+        for name, there in _of(LAST, happened):
+            np.maximum.at(self.lasts[name], subject[there], day[there])
+        if FIRST_ORDER in rows.columns:
+            order = rows.columns[FIRST_ORDER][positions]
+            np.minimum.at(self.firsts[FIRST_ORDER], subject[order > 0], order[order > 0].astype(np.int64))
 
 
-def words_of_days(keys: Sequence[str], days: DataFrame, names: Sequence[str] = SETS) -> DataFrame:
-    """One row per key with the sets of its `days`, which have ORIGIN and `day`: a state without a past."""
-    parts = days.selectExpr(*keys, ORIGIN, *_words_of(names))
-    found = parts.groupBy(*keys, ORIGIN).agg(*map(F.expr, _united(names)))
-    return found.selectExpr(*keys, ORIGIN, *_sets(names))
+def sets_of(rows: DayRows, names: Sequence[str], days: Span, origin: int, known: Array) -> dict[str, Array]:
+    """Sets of these days: a state without a past."""
+    state = State.empty(rows.size, origin)
+    state.add_days(rows, days, known)
+    return {name: state.sets[name] for name in names}
 
 
-def _of_states() -> list[str]:
-    """Words moved to where the later origin wants them; those before it fall away."""
-    moved = f"cast(({ORIGIN} - _from) div {BITS} as int)"
-    words = [f"coalesce(get({n}, {moved} + {i}), 0L) {_word(n, i)}" for n in SETS for i in range(WORDS)]
-    return [*words, *FIRST, *LAST, FIRST_ORDER]
+def _of(dates: Mapping[str, str], happened: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    return ((name, happened[counted]) for name, counted in dates.items() if counted in happened)
 
 
-def _of_days() -> list[str]:
-    dates = [f"if({counted} > 0, day, null) {name}" for name, counted in {**FIRST, **LAST}.items()]
-    return [*_words_of(SETS), *dates, FIRST_ORDER]
+def _words(column: pa.ChunkedArray) -> Array:
+    return column.combine_chunks().flatten().to_numpy().view(np.uint64).reshape(-1, date_sets.WORDS)
 
 
-def _words_of(names: Sequence[str]) -> list[str]:
-    days = {name: f"if({name} > 0, unix_date(day), null)" for name in names}
-    return [f"{word_of(days[n], ORIGIN, i)} {_word(n, i)}" for n in names for i in range(WORDS)]
-
-
-def _united(names: Sequence[str]) -> list[str]:
-    return [f"bit_or({_word(name, i)}) {_word(name, i)}" for name in names for i in range(WORDS)]
-
-
-def _sets(names: Sequence[str]) -> list[str]:
-    return [f"array({', '.join(_word(name, i) for i in range(WORDS))}) {name}" for name in names]
-
-
-def _word(name: str, number: int) -> str:
-    return f"{name}_{number}"
+def _numbers(column: pa.ChunkedArray, null: int) -> Array:
+    whole: Iterable[Any] = column.cast(pa.int32()) if pa.types.is_date(column.type) else column
+    return whole.cast(pa.int64()).fill_null(null).to_numpy()  # type: ignore[attr-defined]

@@ -1,87 +1,109 @@
-"""Days -> windows: the additive measures of subscribers (or of their slices), summed over the days of each window."""
+"""Days -> windows: the additive measures of subjects (subscribers, or their slices), summed over days."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import polars as pl
-from pyspark.sql import DataFrame
-from pyspark.sql.types import DataType, DateType, StringType, StructField
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from visitgrain.arrow.sums import summed
-from visitgrain.catalogue.atoms import Atom
-from visitgrain.catalogue.measures import SNAPSHOTS, Measure
-from visitgrain.expressions.exact import names_of_parts, parts, whole
-from visitgrain.metrics.inner import atom
+from visitgrain.arrow.exact import FRACTION, whole_of
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.window_rows import KEY
-from visitgrain.metrics.windows import WindowEnd
+from visitgrain.metrics.states import FIRST_ORDER, SETS
+from visitgrain.metrics.windows import day_number
 from visitgrain.span import Span
 
-WINDOW_FIELDS = (StructField("window", StringType()), StructField("window_end", DateType()))
-FROM_SETS = "active_days"  # earlier windows of it come from the set of active days, which reaches back furthest
+Array = NDArray[Any]
 
 
-class Piece(NamedTuple):
-    """Days of one window, now or some windows ago, and the sums that are taken over them: column by atom."""
+def day_columns(plans: Plans, *, sliced: bool = False) -> list[str]:
+    """Columns of a day that windows of `plans` are made of, in the order of the table; slices have no state."""
+    added = [plans.measures[found.measure].column(found.key) for found in plans.added]
+    sketches = [str(leaf.tree.name) for leaf in plans.quantiles]  # type: ignore[union-attr]
+    dated = plans.sets if sliced else [*SETS, FIRST_ORDER]
+    return list(dict.fromkeys([*added, *sketches, *dated]))
 
-    window: WindowEnd
-    days: Span
-    atoms: dict[str, str]
 
+@dataclass(frozen=True)
+class DayRows:
+    """Rows of days in the order of their subjects, which are numbered from 0 to `size` - 1.
 
-def summed_days(days: DataFrame, windows: Sequence[WindowEnd], plans: Plans, keys: Sequence[str]) -> DataFrame:
-    """One row per key and window with rows in it: a column per additive atom.
-
-    Rows are brought together by subscriber once, and spread over the windows that hold them after that.
+    `columns` are whole numbers; of a double its whole part, and behind FRACTION the rest. `maps` are sketches.
     """
-    wanted = sorted(additive(plans), key=str)
-    kinds = {field.name: field.dataType for field in days.schema}
-    columns = sorted({atom(found.measure, 0, found.key) for found in wanted})
-    pieces = [piece for window in windows for piece in _pieces(window, wanted, kinds)]
-    narrow = [text for column in columns for text in parts(column, kinds[column])]
-    together = days.selectExpr(*keys, "day", *narrow).repartition("subscriber_id")
-    of_atoms = {column_of(found): kinds[atom(found.measure, 0, found.key)] for found in wanted}
-    names = [name for found, kind in of_atoms.items() for name in names_of_parts(found, kind)]
-    fields = [*(days.schema[key] for key in keys), *WINDOW_FIELDS]
-    sums = summed(together, partial(_over_windows, pieces=pieces, keys=list(keys)), fields, names)
-    return sums.selectExpr(*keys, *KEY, *(whole(name, kind) for name, kind in of_atoms.items()))
+
+    size: int
+    subject: Array
+    day: Array
+    columns: Mapping[str, Array]
+    maps: Mapping[str, pa.MapArray]
+
+    @classmethod
+    def of(cls, size: int, subject: Array, tables: Sequence[pa.Table]) -> DayRows:
+        """From tables of which `subject` tells the subject of each row; columns that a table lacks are 0 in it."""
+        order = np.argsort(subject, kind="stable")
+        kinds = {field.name: field.type for table in tables for field in table.schema}
+        plain = [name for name, kind in kinds.items() if pa.types.is_integer(kind) and name != "subscriber_id"]
+        maps = [name for name, kind in kinds.items() if pa.types.is_map(kind)]
+        day = _together([table["day"].cast(pa.int32()).to_numpy() for table in tables])
+        return cls(
+            size,
+            subject[order],
+            day[order],
+            {name: _column(tables, name)[order] for name in plain},
+            {
+                name: pa.chunked_array([c for t in tables for c in t[name].chunks])
+                .combine_chunks()
+                .take(pa.array(order))
+                for name in maps
+            },
+        )
+
+    def within(self, days: Span) -> Array | None:
+        """Positions of the rows of these days; None = of all."""
+        inside = (self.day >= day_number(days.start)) & (self.day <= day_number(days.end))
+        return None if inside.all() else np.flatnonzero(inside)
+
+    def present(self, days: Span) -> Array:
+        """Per subject: is there a row of these days?"""
+        found = np.zeros(self.size, np.bool_)
+        positions = self.within(days)
+        found[self.subject if positions is None else self.subject[positions]] = True
+        return found
+
+    def sums(self, names: Iterable[str], days: Span) -> dict[str, Array]:
+        """Per name the sum over these days of every subject; of a double as double."""
+        positions = self.within(days)
+        subject = self.subject if positions is None else self.subject[positions]
+        starts = np.flatnonzero(np.diff(subject, prepend=-1))
+        targets = subject[starts]
+
+        def added(name: str) -> Array:
+            total = np.zeros(self.size, np.int64)
+            if name in self.columns and len(targets):
+                column = self.columns[name]
+                values = column if positions is None else column[positions]
+                total[targets] = np.add.reduceat(values, starts, dtype=np.int64)
+            return total
+
+        def number(name: str) -> Array:
+            rest = f"{name}{FRACTION}"
+            return whole_of(added(name), added(rest)) if rest in self.columns else added(name)
+
+        return {name: number(name) for name in names}
 
 
-def _pieces(window: WindowEnd, wanted: Sequence[Atom], kinds: Mapping[str, DataType]) -> Iterator[Piece]:
-    for back in sorted({found.back for found in wanted}):
-        atoms: dict[str, str] = {}
-        for found in wanted:
-            if found.back == back:
-                column, kind = atom(found.measure, 0, found.key), kinds[atom(found.measure, 0, found.key)]
-                atoms |= zip(names_of_parts(column_of(found), kind), names_of_parts(column, kind), strict=True)
-        yield Piece(window, window.bounds(back), atoms)
+def _column(tables: Sequence[pa.Table], name: str) -> Array:
+    """Nulls are 0."""
+    return _together(
+        [
+            table[name].fill_null(0).to_numpy() if name in table.column_names else np.zeros(table.num_rows, np.int8)
+            for table in tables
+        ]
+    )
 
 
-def _over_windows(days: pl.DataFrame, pieces: Sequence[Piece], keys: list[str]) -> Iterator[pl.DataFrame]:
-    for piece in pieces:
-        inside = days.filter(pl.col("day").is_between(piece.days.start, piece.days.end))
-        if inside.height:
-            sums = inside.group_by(keys).agg(pl.col(column).sum().alias(name) for name, column in piece.atoms.items())
-            yield sums.with_columns(window=pl.lit(piece.window.name), window_end=pl.lit(piece.window.end))
-
-
-def column_of(found: Atom) -> str:
-    """Column of the atom."""
-    return atom(found.measure, found.back, found.key)
-
-
-def additive(plans: Plans) -> set[Atom]:
-    """Atoms that are sums over days."""
-    return {
-        found
-        for found in plans.atoms
-        if is_additive(plans.measures[found.measure]) and not (found.measure == FROM_SETS and found.back)
-    }
-
-
-def is_additive(measure: Measure) -> bool:
-    dated = measure.agg in ("date_set", "min_date", "max_date", "first_by")
-    return measure.source != SNAPSHOTS and not dated
+def _together(arrays: Sequence[Array]) -> Array:
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int32)

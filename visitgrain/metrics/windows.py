@@ -9,7 +9,13 @@ from datetime import date, timedelta
 from visitgrain.span import Span, shifted_month
 from visitgrain.tables.measuring import WindowName
 
+EPOCH = date(1970, 1, 1)
 ROLLING: dict[str, int] = {"day": 1, "week": 7, "r7": 7, "r28": 28, "r30": 30, "r90": 90}
+
+
+def day_number(day: date) -> int:
+    """Days since 1970."""
+    return (day - EPOCH).days
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from visitgrain.arrow.maps import numbers_by_key
-from visitgrain.arrow.shuffle import gathered, packed, unpacked
+from visitgrain.arrow.shuffle import gathered, packed, tables_in, unpacked
 
 
 def rows(*keys: int) -> pa.Table:
@@ -37,6 +37,12 @@ def test_texts_that_hardly_repeat_are_not_sent_to_every_bucket():
     assert sum(batch.nbytes for batch in batches) < 10 * sum(map(len, pages))
     found = unpacked(batches)  # plain texts and dictionaries side by side
     assert sorted(found["page"].to_pylist()) == sorted([*pages, *few["page"].to_pylist()])
+
+
+def test_what_is_said_of_a_table_comes_with_its_rows():
+    told = [rows(1, 2).replace_schema_metadata({"of": "few"}), rows(7).replace_schema_metadata({"of": "one"})]
+    found = tables_in(packed(told, key="key", buckets=50))  # of the one row the dictionary is too long
+    assert [table.schema.metadata[b"of"] for table in found] == [b"few", b"few", b"one"]
 
 
 def test_nothing_unpacks_to_nothing():

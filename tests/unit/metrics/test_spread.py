@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from visitgrain.catalogue.expression_tree import Literal, Name
 from visitgrain.catalogue.formulas import Fraction, Leaf, Outer, WindowDays
 from visitgrain.errors import GateRefused
-from visitgrain.metrics.snapshots import ATTRIBUTES
+from visitgrain.metrics.slices import ATTRIBUTES
 from visitgrain.metrics.spread import (
     HIDDEN,
     NO_VALUE,
