@@ -41,7 +41,7 @@ def main() -> None:
     end = start + timedelta(days=arguments.days - 1)
     context = _world(arguments.subscribers, Span(first, end))
     refused = [span for span in [Span(first, start - timedelta(days=1))] if not _passes(context, span)]
-    days = Span(start, end).days()
+    days = list(Span(start, end).days())
     runs = [Span(days[at], days[min(at + arguments.each, len(days)) - 1]) for at in range(0, len(days), arguments.each)]
     refused += [run for run in runs if not _passes(context, run)]
     _report(context, start)
