@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -31,7 +32,7 @@ def measured(pid: int) -> Iterator[Usage]:
 
     def sample() -> None:
         while not stop.wait(SAMPLE_S):
-            usage.peak_bytes = max(usage.peak_bytes, sum(memory for _, memory in _tree(pid)))
+            usage.peak_bytes = max(usage.peak_bytes, sum(process.resident for process in _tree(pid)))
 
     sampler = threading.Thread(target=sample, daemon=True)
     cpu, wall = _cpu_seconds(pid), time.monotonic()
@@ -44,23 +45,38 @@ def measured(pid: int) -> Iterator[Usage]:
         sampler.join()
 
 
+def own_seconds(root: int) -> dict[int, float]:
+    """CPU seconds of each process below and with `root`, without those of children that ended."""
+    return {process.pid: process.own / TICKS for process in _tree(root)}
+
+
 def _cpu_seconds(pid: int) -> float:
-    return sum(ticks for ticks, _ in _tree(pid)) / TICKS
+    return sum(process.own + process.ended for process in _tree(pid)) / TICKS
 
 
-def _tree(root: int) -> Iterator[tuple[int, int]]:
-    """(ticks, resident bytes) of each process; ticks include children that ended and were waited for."""
-    found: dict[int, tuple[int, int, int]] = {}
+class _Process(NamedTuple):
+    """`own` ticks, those of children that `ended` and were waited for, resident bytes."""
+
+    pid: int
+    parent: int
+    own: int
+    ended: int
+    resident: int
+
+
+def _tree(root: int) -> Iterator[_Process]:
+    found: dict[int, _Process] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:  # it ended meanwhile
             continue
         # proc(5): 4 ppid, 14-17 utime stime cutime cstime, 24 rss; `fields` starts with number 3
-        found[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:15])), int(fields[21]) * PAGE
+        pid, ticks = int(folder.name), [int(field) for field in fields[11:15]]
+        found[pid] = _Process(pid, int(fields[1]), sum(ticks[:2]), sum(ticks[2:]), int(fields[21]) * PAGE)
     todo = [root]
     while todo:
         pid = todo.pop()
         if pid in found:
-            yield found[pid][1:]
-            todo += [child for child, (parent, _, _) in found.items() if parent == pid]
+            yield found[pid]
+            todo += [child.pid for child in found.values() if child.parent == pid]

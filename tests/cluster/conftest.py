@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -87,18 +87,18 @@ class Run:
 
 @pytest.fixture(scope="session")
 def submitted(events_lake, cluster, tmp_path_factory) -> Callable[..., Run]:
-    """Starts the daily pipeline on a copy of the lake; on `cluster` unless told another master."""
+    """Starts a pipeline, daily by default, on a copy of a lake; on `cluster` unless told another master."""
 
-    def start(master: str | None = None, *more: str) -> Run:
+    def start(master: str | None = None, *more: str, source: Path = events_lake, command: Sequence[str] = DAILY) -> Run:
         folder = tmp_path_factory.mktemp("run")
-        lake = Path(shutil.copytree(events_lake, folder / "lake"))
+        lake = Path(shutil.copytree(source, folder / "lake"))
         to = ["--load-spark-defaults", str(cluster.layout.client_properties)] if master is None else []
         options = ["--master", master or cluster.layout.master_url, *to, "--driver-memory", "600m", *more]
-        command = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *DAILY]
+        line = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *command]
         log = folder / "log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command,
+                line,
                 cwd=folder,
                 env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
                 stdin=subprocess.DEVNULL,

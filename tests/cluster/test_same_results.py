@@ -5,18 +5,33 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import date
 
 import pytest
 from deltalake import DeltaTable
 
+from bench.event_log import cost
+from jobs.ingest_source import ingest
 from tests.cluster.conftest import DEVICES, first_answer, seconds_until
-from tests.cluster.event_log import cost
+from tests.jobs.runtime_world import context
+from visitgrain.simulation import simulate
 
 pytestmark = pytest.mark.faults
+MONTHLY = ["run", "monthly", "--date", "2026-02-01"]
 
 
 def latest_log(cluster):
     return max(cluster.layout.event_logs.iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+@pytest.fixture(scope="module")
+def month(spark, tmp_path_factory):
+    """A lake of 60 subscribers and a simulated month, ingested."""
+    folder = tmp_path_factory.mktemp("month")
+    simulate(spark, subscribers=60, start=date(2026, 2, 1), end=date(2026, 2, 28), seed=7, out=folder / "feed")
+    made = context(spark, folder / "lake", pseudonym_secret_file=folder / "secret")
+    ingest(made, source="canonical", path=folder / "feed")
+    return folder / "lake"
 
 
 def test_two_workers_write_what_one_process_writes(local_run, cluster_run):
@@ -46,6 +61,29 @@ def test_a_worker_killed_amid_the_pipeline(cluster, cluster_run, submitted, loca
     assert run.hashes() == local_run.hashes()
     assert run.seconds <= 3 * cluster_run.seconds
     assert {state.daemon.name for state in cluster.start() if state.pid} >= {"worker-1", "worker-2"}
+    assert cluster.summary()["aliveworkers"] == 2
+
+
+def test_a_worker_killed_amid_the_monthly_pipeline(cluster, submitted, month):
+    def start(*master):
+        return submitted(*master, source=month, command=MONTHLY)
+
+    local = start("local[2]")
+    assert local.wait() == 0, local.log.read_text()
+    undisturbed = start()
+    assert undisturbed.wait() == 0, undisturbed.log.read_text()
+    run = start()
+    seconds_until(lambda: run.has("visit_days"), 600)
+    victim = next(state for state in cluster.states() if state.daemon.name == "worker-1")
+    os.kill(victim.pid, signal.SIGKILL)
+    assert not run.has("segment_profiles"), "killed too late to prove anything"
+    assert run.wait() == 0, run.log.read_text()
+    assert cost(latest_log(cluster)).executors_lost >= 1
+    assert run.hashes() == undisturbed.hashes() == local.hashes()
+    assert len(run.hashes()) > 13
+    assert None not in run.hashes().values()
+    assert run.seconds <= 3 * undisturbed.seconds
+    cluster.start()
     assert cluster.summary()["aliveworkers"] == 2
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from visitgrain.arrow.rows import read_part
+from visitgrain.arrow.rows import FilePart, read_part
 from visitgrain.runtime import delta_log, faults
 from visitgrain.runtime.content import Content
 from visitgrain.runtime.file_check import check_files
@@ -22,6 +22,7 @@ from visitgrain.tables.runs import PUBLISHED_RUNS, QUALITY_RESULTS, RUN_LEDGER
 
 BOOKS = {RUN_LEDGER.name, PUBLISHED_RUNS.name, QUALITY_RESULTS.name}  # each run adds to them
 Held = dict[tuple[str, str, str], Content]  # by table, partition and part
+_READ: dict[tuple[object, ...], Content] = {}
 
 
 def held(root: Path) -> Held:
@@ -36,8 +37,17 @@ def held(root: Path) -> Held:
         for file in files:
             place = (table.name, str(file.partition), file.part)
             for part in parts_of_files(store.path(table.name), [file]):
-                found[place] = found.get(place, Content()) + Content.of(read_part(part, columns))
+                found[place] = found.get(place, Content()) + _content(part, columns)
     return found
+
+
+def _content(part: FilePart, columns: list[str]) -> Content:
+    """Read once per file on disk, not per link to it: an image has thousands that the image before had."""
+    of = os.stat(part.path)
+    known = (of.st_ino, of.st_mtime_ns, of.st_size, part.part, part.parts, *columns)
+    if known not in _READ:
+        _READ[known] = Content.of(read_part(part, columns))
+    return _READ[known]
 
 
 def copy(root: Path, to: Path) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -19,6 +21,7 @@ from visitgrain.tables.visiting import DEVICE_VISITS
 pytestmark = pytest.mark.faults
 
 KILLED = -signal.SIGKILL
+KILLS_OF_A_LAKE = 5
 
 
 @pytest.mark.parametrize(
@@ -44,24 +47,33 @@ def test_sigkill_at_a_point_and_the_command_again(world, undisturbed, tmp_path, 
     assert held(lake) == undisturbed[0]
 
 
-def test_sigkill_at_random_times_and_the_command_again(world, undisturbed, tmp_path, request):
-    """--kills of them, two on each lake; seeds are fixed, the times they lead to depend on the machine."""
+def test_sigkill_at_random_times_and_the_command_again(world, undisturbed, tmp_path, request, record_property):
+    """--kills of them, five on each lake, then a run to the end; seeds are fixed, what is hit is up to the machine."""
     expected, seconds = undisturbed
-    random, killed = Random(20260301), 0
-    for number in range(request.config.getoption("--kills")):
-        lake = tmp_path / f"lake-{number // 2}"
-        if not lake.exists():
-            copy(world / "lake", lake)
-        command = Command(world, lake, *DAILY)
-        time.sleep(random.uniform(0.3, 1.0) * seconds)
-        command.process.send_signal(signal.SIGKILL)
-        killed += command.end()[0] == KILLED
-        held(lake)
-    assert killed > 0
-    for lake in tmp_path.glob("lake-*"):
+    random, kills, ends = Random(20260301), request.config.getoption("--kills"), Counter[str]()
+    for first in range(0, kills, KILLS_OF_A_LAKE):
+        lake = copy(world / "lake", tmp_path / f"lake-{first}")
+        for _ in range(min(KILLS_OF_A_LAKE, kills - first)):
+            before = _versions(lake)
+            command = Command(world, lake, *DAILY)
+            time.sleep(random.uniform(0.3, 1.0) * seconds)
+            command.process.send_signal(signal.SIGKILL)
+            killed = command.end()[0] == KILLED
+            ends[
+                "ended before" if not killed else "killed, had committed" if _versions(lake) != before else "killed"
+            ] += 1
+            held(lake)  # it can be read
         code, said = Command(world, lake, *DAILY).end()
         assert code == 0, said
         assert held(lake) == expected
+        shutil.rmtree(lake)
+    record_property("kills", dict(ends))
+    assert ends["killed, had committed"] > 0
+    assert ends["ended before"] <= kills / 3, ends
+
+
+def _versions(lake: Path) -> int:
+    return len([*lake.glob("*/_delta_log/*.json")])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

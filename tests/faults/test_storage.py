@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.chain import copy, held
 from tests.faults.command import DAILY, ROOT, Command
+from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.storage import Store
 from visitgrain.tables.runs import PUBLISHED_RUNS
 
@@ -122,6 +123,8 @@ def test_too_little_memory_ends_the_job_and_says_which(tmp_path):
     )
     assert done.returncode == 6, done.stderr
     assert "error: job find_long_calls for 2026-03-01: " in done.stderr
+    [entry] = Ledger(Store(str(tmp_path / "lake"))).entries()  # the books need no JVM
+    assert (entry.job, entry.status) == ("find_long_calls", "failed")
     assert not Store(str(tmp_path / "lake")).exists("test_long_calls/_delta_log")
 
 

@@ -29,6 +29,7 @@ def world(spark, small_world, tmp_path):
     """A copy of the small lake, with its feed and its key."""
     source = small_world.lake.store.local_path()
     shutil.copytree(source, tmp_path / "lake")
+    shutil.copy(small_world.settings.pseudonym_secret_file, tmp_path / "secret")
     made = context(
         spark, tmp_path / "lake", pseudonym_secret_file=tmp_path / "secret", mlflow_uri=f"sqlite:///{tmp_path}/m.db"
     )

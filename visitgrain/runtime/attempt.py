@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame
 
 from visitgrain.arrow.rows import ArrowRows, TableFiles
@@ -96,7 +98,8 @@ class Attempt:
             self.error = None
         finally:
             if self.job.tracked:  # they may act on what they read, and so cache it
-                self.context.spark.catalog.clearCache()
+                with suppress(Py4JError, ConnectionRefusedError):  # a JVM that has gone keeps nothing
+                    self.context.spark.catalog.clearCache()
             self.seconds = round((datetime.now(UTC) - self.started).total_seconds(), 3)
         LOG.info("%s: %s rows in %.1f s", label, sum(w.rows for w in self.written.values()), self.seconds)
 

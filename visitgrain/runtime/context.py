@@ -68,10 +68,10 @@ class Context:
     @cached_property
     def lake_without_spark(self) -> Lake:
         """For work on files, logs and records: starts no JVM."""
-        from visitgrain.runtime.lake import Lake
+        from visitgrain.runtime.lake import CODEC, Lake
 
         settings = self.settings
-        codec = settings.spark_options.get("spark.sql.parquet.compression.codec", "snappy")
+        codec = settings.spark_options.get(CODEC, "snappy")
         return Lake(None, settings.lake, settings.zone, lock_wait_s=settings.lock_wait_s, codec=codec)
 
     @cached_property

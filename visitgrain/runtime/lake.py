@@ -32,6 +32,7 @@ from visitgrain.runtime.touched import Touched, rows_that_stay
 from visitgrain.tables import Table
 
 DESCRIPTION = "_visitgrain.json"
+CODEC = "spark.sql.parquet.compression.codec"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Lake:
     def __init__(
         self, spark: SparkSession | None, root: str, zone: str, *, lock_wait_s: float = 60.0, codec: str = "snappy"
     ) -> None:
-        self._spark, self._codec = spark, codec
+        # Asked once: the ledger of a run is written, too, when the JVM has gone in its midst.
+        self._spark, self._codec = spark, str(spark.conf.get(CODEC)) if spark else codec
         self.store = Store(root)
         self.zone = zone
         self._rewritten: dict[Rewrite, Tie] = {}
@@ -241,8 +243,7 @@ class Lake:
 
     def writer(self, table: Table, function: Function | None = None, part: str | None = None) -> FileWriter:
         """What writes rows into files of `table`, unseen until they are committed."""
-        codec = str(self._spark.conf.get("spark.sql.parquet.compression.codec")) if self._spark else self._codec
-        return writer_of(table, self.path(table), codec, function, part)
+        return writer_of(table, self.path(table), self._codec, function, part)
 
     def _checked(self, staged: Staged, outcomes: Sequence[str]) -> Staged:
         """`staged`, unless its rows may not enter the table: then its files go."""

@@ -33,7 +33,7 @@ def one_line(error: BaseException) -> str:
         return _LITERAL.sub("'…'", _first_line(str(error)))
     if isinstance(error, Py4JJavaError):
         return _LITERAL.sub("'…'", _first_line(str(error.java_exception)))
-    if isinstance(error, Py4JError):
+    if isinstance(error, Py4JError | ConnectionRefusedError):  # of what Py4J asks after the first error, the second
         return "the connection to Spark's JVM broke; it may have been killed or run out of memory"
     return f"{type(error).__name__}: {_first_line(str(error))}"
 

@@ -74,5 +74,7 @@ def test_errors_keep_their_class_and_say_what_was_done():
     missing = as_visitgrain_error(InputMissing("table x: not there"), doing="job y")
     assert (type(missing), str(missing)) == (InputMissing, "job y: table x: not there")
     assert type(as_visitgrain_error(ValueError("no"), doing="job y")) is JobFailed
+    gone = as_visitgrain_error(ConnectionRefusedError(111, "Connection refused"), doing="job y")
+    assert "job y: the connection to Spark's JVM broke; it may have been killed or run out of memory" in str(gone)
     conflict = AnalysisException("[DELTA_CONCURRENT_APPEND] files were added")
     assert type(as_visitgrain_error(conflict, doing="job y")) is Locked

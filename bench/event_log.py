@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ class Cost:
     tasks: int
     executors: int  # that ran a task
     executors_lost: int
+    no_task_s: float  # of the wall: the driver alone is at work
+    two_tasks_s: float  # of the wall: two tasks or more run
 
 
 def cost(log: Path) -> Cost:
-    starts, ends, executors = [], [], set()
+    starts, spans, executors = [], [], set()
     cpu = run = shuffled = lost = 0
     for event in events(log):
         kind = event["Event"]
@@ -35,13 +37,36 @@ def cost(log: Path) -> Cost:
         elif kind == "SparkListenerExecutorRemoved":
             lost += 1
         elif kind == "SparkListenerTaskEnd" and event.get("Task Metrics"):
-            ends.append(event["Task Info"]["Finish Time"])
-            executors.add(event["Task Info"]["Executor ID"])
-            metrics = event["Task Metrics"]
+            task, metrics = event["Task Info"], event["Task Metrics"]
+            spans.append((task["Launch Time"], task["Finish Time"]))
+            executors.add(task["Executor ID"])
             cpu += metrics["Executor CPU Time"]
             run += metrics["Executor Run Time"]
             shuffled += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
-    return Cost((max(ends) - starts[0]) / 1e3, cpu / 1e9, run / 1e3, shuffled, len(ends), len(executors), lost)
+    wall = (max(end for _, end in spans) - starts[0]) / 1e3
+    one, two = overlaps(spans)
+    return Cost(
+        wall_s=wall,
+        cpu_s=cpu / 1e9,
+        run_s=run / 1e3,
+        shuffle_bytes=shuffled,
+        tasks=len(spans),
+        executors=len(executors),
+        executors_lost=lost,
+        no_task_s=wall - one / 1e3,
+        two_tasks_s=two / 1e3,
+    )
+
+
+def overlaps(spans: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """For how long at least one of the spans holds, and at least two."""
+    edges = sorted((at, step) for start, end in spans for at, step in ((start, 1), (end, -1)))
+    open_, last, one, two = 0, 0, 0, 0
+    for at, step in edges:
+        one += (at - last) * (open_ >= 1)
+        two += (at - last) * (open_ >= 2)
+        open_, last = open_ + step, at
+    return one, two
 
 
 def events(log: Path) -> Iterator[dict[str, Any]]:
