@@ -19,9 +19,8 @@ from bench.harness import timed
 from bench.product import CORES
 from bench.rivals.duckdb_metrics import connect, wide_table
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.snapshots import SNAPSHOT_DAYS
-from visitgrain.metrics.windows import WindowEnd, at_the_end
-from visitgrain.span import Span
+from visitgrain.metrics.snapshots import snapshot_months
+from visitgrain.metrics.windows import at_the_end
 
 DUCKDB = "DuckDB, one query a family"
 TABLES = {
@@ -42,12 +41,13 @@ def main() -> None:
     plans = replace(Plans.of_subscribers(catalogue()), windows=WINDOWS)
     windows = list(at_the_end(plans.windows, MONTH))
     files = {name: _live(lake / table) for name, table in TABLES.items()}
+    months = snapshot_months(_months(files["snapshots"]), windows, plans)
 
     def run() -> None:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         with connect(CORES, MEMORY) as engine:
-            wide_table(engine, files, plans, windows, _months(files["snapshots"], plans, windows), target)
+            wide_table(engine, files, plans, windows, months, target)
 
     print(json.dumps(asdict(timed(DUCKDB, run, request["runs"]))))
 
@@ -57,22 +57,10 @@ def _live(table: Path) -> list[str]:
     return sorted(DeltaTable(str(table)).file_uris())
 
 
-def _months(files: list[str], plans: Plans, windows: list[WindowEnd]) -> dict[tuple[WindowEnd, int], date]:
-    """By window and `back` the month of the snapshot that counts."""
-    there = {
-        date.fromisoformat(part.removeprefix("month="))
-        for file in files
-        for part in Path(file).parts
-        if "month=" in part
-    }
-    found = {}
-    for window in windows:
-        for back in plans.snapshot_backs:
-            last = window.bounds(back).end
-            fits = [month for month in there if 0 <= (last - Span.month_of(month).end).days < SNAPSHOT_DAYS]
-            if fits:
-                found[window, back] = max(fits)
-    return found
+def _months(files: list[str]) -> set[date]:
+    """Months of which there are snapshots."""
+    folders = {Path(file).parent.name for file in files}
+    return {date.fromisoformat(folder.removeprefix("month=")) for folder in folders}
 
 
 def assert_same_values(rows: pa.Table, target: Path, plans: Plans) -> None:

@@ -18,6 +18,11 @@ def shifted_month(day: date, months: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
+def month_end_before(day: date) -> date:
+    """The last day of the month before that of `day`."""
+    return day.replace(day=1) - timedelta(days=1)
+
+
 @dataclass(frozen=True, order=True)
 class Span:
     """Local days from `start` to `end`, both included."""

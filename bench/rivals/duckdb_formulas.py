@@ -14,7 +14,7 @@ from visitgrain.catalogue.expression_tree import COMPARISONS, Call, Literal, Nam
 from visitgrain.catalogue.formulas import EVENT_COUNTS, Leaf, Outer, OuterTree, WindowDays, number, previous
 from visitgrain.catalogue.metric_language import Kind
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.windows import WindowEnd, day_number
+from visitgrain.metrics.windows import WindowEnd
 
 BITS, WORDS = 64, 8
 MACROS = (  # a word with its lowest k bits set; shifts that let bits fall out
@@ -86,8 +86,7 @@ class Formulas:
         return _truth(*self.value(node, back))
 
     def bounds(self, back: int) -> tuple[int, int]:
-        days = self.window.bounds(back)
-        return day_number(days.start), day_number(days.end)
+        return self.window.day_numbers(back)
 
     def keys(self, vector: Node, back: int, keys: Sequence[Node] | None = None) -> list[str]:
         assert isinstance(vector, Name)

@@ -16,9 +16,9 @@ from bench.rivals.duckdb_formulas import BITS, MACROS, WORDS, Formulas, column
 from visitgrain.catalogue.atoms import Atom
 from visitgrain.metrics.date_sets import origin_of
 from visitgrain.metrics.plans import ACTIVE, ACTIVE_DATES, Plans
-from visitgrain.metrics.sources import base_of
 from visitgrain.metrics.states import FIRST, FIRST_ORDER, LAST, SETS
 from visitgrain.metrics.windows import WindowEnd, day_number
+from visitgrain.span import month_end_before
 from visitgrain.tables.vocabulary import IN_SERVICE
 
 Months = dict[tuple[WindowEnd, int], date]
@@ -93,7 +93,7 @@ def _between(first: date, last: date) -> str:
 
 def _state(window: WindowEnd, origin: int) -> str:
     """The state of the month end before, and the days of the month until the end of the window."""
-    base = base_of(window.end)
+    base = month_end_before(window.end)
     drop = (origin - origin_of(day_number(base))) // BITS
     bits, moved = [], []
     for name in SETS:
@@ -130,10 +130,8 @@ def _wide(formulas: Formulas, months: Months) -> str:
     columns += [column(found) for found in plans.added]
     for found in plans.atoms:
         if found.measure == ACTIVE and found.back:
-            days = window.bounds(found.back)
             words = [f"{ACTIVE_DATES}_{word}" for word in range(WORDS)]
-            bounds = str(day_number(days.start)), str(day_number(days.end))
-            columns.append(f"{formulas.hits(words, *bounds)} as {column(found)}")
+            columns.append(f"{formulas.hits(words, *map(str, window.day_numbers(found.back)))} as {column(found)}")
         elif found.measure == FIRST_ORDER:
             columns.append(f"{_first(plans, found, window)} as {column(found)}")
     for back in plans.snapshot_backs:
@@ -156,8 +154,8 @@ def _wide(formulas: Formulas, months: Months) -> str:
 
 def _first(plans: Plans, found: Atom, window: WindowEnd) -> str:
     """The bench's zone is 8 hours ahead, all year."""
-    days = window.bounds()
+    first, last = window.day_numbers()
     place = plans.measures[found.measure].keys.index(found.key) + 1
     day = f"(({FIRST_ORDER} // 64 + 28800000000) // 86400000000)"
-    inside = f"{day} between {day_number(days.start)} and {day_number(days.end)} and {FIRST_ORDER} % 64 = {place}"
+    inside = f"{day} between {first} and {last} and {FIRST_ORDER} % 64 = {place}"
     return f"coalesce({inside}, false)::int"

@@ -148,8 +148,7 @@ def test_subscriber_equals_population_of_one(populations, computed, plans) -> No
 
 
 def _values(found: Value, size: int) -> list[float | None]:
-    there = np.broadcast_to(True if found.there is None else found.there, size)
-    return [value if known else None for value, known in zip(np.broadcast_to(found.data, size), there, strict=True)]
+    return [value if known else None for value, known in zip(*found.of_all(size), strict=True)]
 
 
 def test_every_metric_says_something_about_the_golden_population(wanted, plans) -> None:

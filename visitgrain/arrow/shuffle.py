@@ -15,6 +15,7 @@ Pack = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 BUCKETS = pa.schema([("bucket", pa.int32()), ("rows", pa.binary())])
 BUCKETS_DDL = "bucket int, rows binary"
+_MARK = b"of"
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")  # before the JVM copies it, and copies it again
 
 
@@ -70,6 +71,19 @@ def tables_in(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The table in each value of `rows` that has one."""
     buffers = (value.as_buffer() for batch in batches for value in batch["rows"])
     return (pa.ipc.open_stream(buffer).read_all() for buffer in buffers if buffer.size)
+
+
+def marked(table: pa.Table, of: str) -> pa.Table:
+    """The table, and what it is: rows of several kinds may share a bucket."""
+    return table.replace_schema_metadata({_MARK: of})
+
+
+def by_mark(batches: Iterable[pa.RecordBatch]) -> dict[str, list[pa.Table]]:
+    """Tables in `rows` by what they were marked as."""
+    found: dict[str, list[pa.Table]] = {}
+    for table in tables_in(batches):
+        found.setdefault(table.schema.metadata[_MARK].decode(), []).append(table)
+    return found
 
 
 def without_long_dictionaries(table: pa.Table, buckets: int = 1) -> pa.Table:

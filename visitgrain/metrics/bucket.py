@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from visitgrain.arrow.shuffle import tables_in, together
+from visitgrain.arrow.shuffle import by_mark, together
 from visitgrain.metrics import date_sets, sources
 from visitgrain.metrics.history import Reach, reach_of
 from visitgrain.metrics.states import State
 from visitgrain.metrics.sums_of_days import DayRows
 from visitgrain.metrics.windows import WindowEnd, day_number
-from visitgrain.span import Span
+from visitgrain.span import Span, month_end_before
 
 Array = NDArray[Any]
 
@@ -32,14 +32,16 @@ class Coded:
     codes: Array
 
 
+Rows = tuple[Array, pa.Table]  # numbers of subscribers, and what is known of them
+
+
 class Bucket:
     """All that was sent of some subscribers."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self._tables: dict[str, list[pa.Table]] = {}
+        self._tables = by_mark(batches)
         self._states: dict[date, State] = {}
-        for table in tables_in(batches):
-            self._tables.setdefault(table.schema.metadata[b"of"].decode(), []).append(table)
+        self._rows: dict[tuple[str, date], Rows | None] = {}
         measured = (row for table in self._tables.pop(sources.MEASURED, []) for row in table.to_pylist())
         self._through = {row["day"]: row["complete_through"] for row in measured}
         found = [_ids(table)[~_nobody(table)] for tables in self._tables.values() for table in tables]
@@ -82,14 +84,19 @@ class Bucket:
         """At the end of the day: that of the last month end before its month, and the days since."""
         if day not in self._states:
             state = State.empty(self.size, date_sets.origin_of(day_number(day)))
-            if found := self.rows(sources.STATES, sources.base_of(day)):
+            if found := self.rows(sources.STATES, month_end_before(day)):
                 state.add_states(found[1], found[0])
             state.add_days(self.days, Span(day.replace(day=1), day), self.known)
             self._states[day] = state
         return self._states[day]
 
-    def rows(self, of: str, on: date) -> tuple[Array, pa.Table] | None:
+    def rows(self, of: str, on: date) -> Rows | None:
         """Of a source with at most one row of a subscriber a partition: the rows of the partition `on`, and whose."""
+        if (of, on) not in self._rows:
+            self._rows[of, on] = self._rows_on(of, on)
+        return self._rows[of, on]
+
+    def _rows_on(self, of: str, on: date) -> Rows | None:
         column = "as_of" if of == sources.STATES else "month"
         tables = [table.filter(pc.equal(table[column], pa.scalar(on))) for table in self._tables.get(of, [])]
         if not any(table.num_rows for table in tables):

@@ -78,8 +78,7 @@ def summed(people: People, plans: Plans, members: Membership, rows: Array, known
 
 def observed(days: DayRows, sketch: str, within: Span, members: Membership) -> pa.Table:
     """One row per cell and bucket of a sketch: SLICE, `bucket`, and `n`, how many observations fell into it."""
-    inside = days.within(within)
-    rows = np.arange(len(days.subject)) if inside is None else inside
+    rows = days.within(within)
     if sketch not in days.maps or not len(rows):
         return NOTHING
     maps = days.maps[sketch].take(pa.array(rows))

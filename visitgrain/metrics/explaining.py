@@ -16,7 +16,7 @@ from visitgrain.metrics.describe import described
 from visitgrain.metrics.frames import Frames
 from visitgrain.metrics.history import first_needed
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.sources import Inputs, by_subscriber, snapshot_months
+from visitgrain.metrics.sources import Inputs, by_subscriber
 from visitgrain.metrics.subscribers import subscriber_values
 from visitgrain.metrics.values import Value
 from visitgrain.metrics.windows import EPOCH, WindowEnd
@@ -31,7 +31,7 @@ def explain_metric(
     yield ""
     yield f"subscriber {subscriber_id}, {window.name} {days.start} to {days.end}"
     bucket = Bucket(by_subscriber(inputs, [window], plans, only=subscriber_id).select("rows").toArrow().to_batches())
-    frame = Frames(bucket, plans, snapshot_months(inputs, [window], plans)).of_subscribers(window)
+    frame = Frames(bucket, plans, inputs.snapshot_months([window], plans)).of_subscribers(window)
     if not frame.present.any():
         yield "nothing is known of this subscriber in the window, nor in a snapshot or state before it"
         return
@@ -58,7 +58,7 @@ def _told(value: Value, origin: int) -> Any:
 
 
 def _number(value: Value, whole: bool) -> Any:
-    data, there = np.broadcast_to(value.data, 1), np.broadcast_to(True if value.there is None else value.there, 1)
+    data, there = value.of_all(1)
     return (int if whole else float)(data[0]) if there[0] else "null"
 
 

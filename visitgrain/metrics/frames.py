@@ -17,7 +17,7 @@ from visitgrain.catalogue.atoms import Atom
 from visitgrain.catalogue.measures import Measure
 from visitgrain.expressions.measures import FIRST_KEYS
 from visitgrain.metrics import date_sets, sources
-from visitgrain.metrics.bucket import Bucket, Coded, coded
+from visitgrain.metrics.bucket import Bucket, Coded, Rows, coded
 from visitgrain.metrics.plans import ACTIVE, ACTIVE_DATES, Plans
 from visitgrain.metrics.snapshots import FROM_SNAPSHOT
 from visitgrain.metrics.states import FIRST, FIRST_ORDER, LAST, NEVER, NOT_YET, SETS, State, sets_of
@@ -34,7 +34,7 @@ UNASSIGNED = "unassigned"
 
 @dataclass(frozen=True)
 class Frame:
-    """`people` of a window; `present`: those of whom anything is known there. `attributes` by name."""
+    """`people` of a window; `present`: those of whom anything is known there. `attributes` of subscribers by name."""
 
     people: People
     present: Array
@@ -72,7 +72,7 @@ class Frames:
         atoms = self._sums(rows, window)
         for found in self.plans.atoms - atoms.keys():
             atoms[found] = self._of_sets(found, sets, window, rows.size)
-        return Frame(self._people(window, rows.size, atoms), present, self._attributes(window))
+        return Frame(self._people(window, rows.size, atoms), present, {})
 
     def _people(self, window: WindowEnd, size: int, atoms: Mapping[Atom, Value]) -> People:
         return People(size, window, atoms, self.plans.catalogue.names.measures, _origin(window))
@@ -107,8 +107,7 @@ class Frames:
         if found.measure in SETS:
             return Value(sets[found.measure], None, "set")
         if found.measure == ACTIVE:
-            days = window.bounds(found.back)
-            places = (np.asarray(day_number(day) - _origin(window)) for day in (days.start, days.end))
+            places = (np.asarray(day - _origin(window)) for day in window.day_numbers(found.back))
             return Value(date_sets.hits(sets[ACTIVE_DATES], *places))
         return Value(np.zeros(size, np.int64))  # slices have no state
 
@@ -139,7 +138,7 @@ class Frames:
             found[name] = self._attribute(rows, "segment", UNASSIGNED)
         return found
 
-    def _attribute(self, rows: tuple[Array, pa.Table] | None, column: str, null: str | None = None) -> Coded:
+    def _attribute(self, rows: Rows | None, column: str, null: str | None = None) -> Coded:
         codes = np.full(self.bucket.size, -1, np.int64)
         if rows is None:
             return Coded([], codes)
@@ -153,7 +152,7 @@ def _origin(window: WindowEnd) -> int:
     return date_sets.origin_of(day_number(window.end))
 
 
-def _spread(column: pa.ChunkedArray | None, rows: tuple[Array, pa.Table] | None, size: int) -> Value:
+def _spread(column: pa.ChunkedArray | None, rows: Rows | None, size: int) -> Value:
     """The column in the places of its subscribers, null elsewhere."""
     there = np.zeros(size, np.bool_)
     if column is None or rows is None:
@@ -172,5 +171,5 @@ def _first_in_window(first: Array, measure: Measure, found: Atom, window: Window
     instants = pl.from_numpy(np.where(first == NEVER, 0, first // FIRST_KEYS), schema=["at"])["at"]
     day = instants.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone).dt.date().to_physical().to_numpy()
     is_key = (first != NEVER) & (first % FIRST_KEYS == measure.keys.index(found.key) + 1)
-    start, end = (day_number(each) for each in (window.bounds().start, window.bounds().end))
+    start, end = window.day_numbers()
     return (is_key & (day >= start) & (day <= end)).astype(np.int64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from visitgrain.arrow.casting import ARROW
 from visitgrain.arrow.exact import FRACTION, parts_of, whole_of
-from visitgrain.arrow.shuffle import tables_in
+from visitgrain.arrow.shuffle import by_mark
 from visitgrain.catalogue.formulas import Leaf
 from visitgrain.catalogue.measures import SKETCH_BASE
 from visitgrain.catalogue.metrics import Metric
@@ -53,9 +53,7 @@ class Asked:
 
 def population_rows(batches: Iterable[pa.RecordBatch], *, asked: Asked) -> Iterator[pa.Table]:
     """In a worker: rows of population_metrics from the cells of all buckets."""
-    sent: dict[str, list[pa.Table]] = {}
-    for table in tables_in(batches):
-        sent.setdefault(table.schema.metadata[b"of"].decode(), []).append(table)
+    sent = by_mark(batches)
     for of, sketches, plans, slices in (
         (PEOPLE, SKETCHES_OF_PEOPLE, asked.people, (ALL, *ATTRIBUTES)),
         (EVENTS, SKETCHES_OF_EVENTS, asked.events, ()),
@@ -162,8 +160,8 @@ def _table(
 
 
 def _doubles(value: Value, told: Array | None, size: int) -> pa.Array:
-    there = np.broadcast_to(np.asarray(True), size) if (found := both(value.there, told)) is None else found
-    return pa.array(np.broadcast_to(value.data, size).astype(np.float64), mask=~np.broadcast_to(there, size))
+    data, there = value._replace(there=both(value.there, told)).of_all(size)
+    return pa.array(data.astype(np.float64), mask=~there)
 
 
 def _quantiles(sketches: Sequence[pa.Table], plans: Plans) -> pl.DataFrame:

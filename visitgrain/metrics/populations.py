@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from visitgrain.arrow.casting import ARROW
 from visitgrain.arrow.rows import ArrowRows, TableFiles
-from visitgrain.arrow.shuffle import BUCKETS, BUCKETS_DDL, as_binary, exchanged
+from visitgrain.arrow.shuffle import BUCKETS, BUCKETS_DDL, as_binary, exchanged, marked
 from visitgrain.metrics.bucket import Bucket
 from visitgrain.metrics.cells import Membership, observed, of_attributes, of_events, of_strata, summed
 from visitgrain.metrics.frames import Frame, Frames, Months
@@ -28,7 +28,7 @@ from visitgrain.metrics.population_rows import (
     Asked,
     population_rows,
 )
-from visitgrain.metrics.sources import Inputs, by_subscriber, snapshot_months
+from visitgrain.metrics.sources import Inputs, by_subscriber
 from visitgrain.metrics.sums_of_days import DayRows
 from visitgrain.metrics.windows import WindowEnd, at_the_end, windows_of
 from visitgrain.span import Span
@@ -46,7 +46,7 @@ def compute_monthly_population_metrics(*, spec: Plans, span: Span, **tables: Dat
 
 def _population(inputs: Inputs, plans: Plans, windows: Sequence[WindowEnd]) -> ArrowRows:
     asked = Asked.of(plans, windows)
-    months = snapshot_months(inputs, windows, asked.people)
+    months = inputs.snapshot_months(windows, asked.people)
     rows = by_subscriber(inputs, windows, asked.people, asked.of_slices)
     sums = rows.mapInArrow(partial(_cells, asked=asked, months=months), BUCKETS_DDL)
     return ArrowRows(exchanged(sums, 1), partial(population_rows, asked=asked))
@@ -58,13 +58,13 @@ def _cells(batches: Iterable[pa.RecordBatch], *, asked: Asked, months: Months) -
     people, events, rolled = (Frames(bucket, plans, months) for plans in (asked.people, asked.events, asked.rolled))
     tables = []
     for window in asked.windows:
-        frame = people.of_subscribers(window)
+        frame, reach = people.of_subscribers(window), bucket.reach(window)
         found = [
             *of_people(bucket, frame, asked.people),
             *_of_events(bucket, events.of_slices(window), asked.events),
             *_of_members(bucket, rolled.of_slices(window), frame, asked.rolled),
         ]
-        tables += [of_window(of, table, window, bucket.reach(window)) for of, table in found if len(table)]
+        tables += [of_window(of, table, window, reach) for of, table in found if len(table)]
     yield pa.RecordBatch.from_arrays([pa.array([0] * len(tables), pa.int32()), as_binary(tables)], schema=BUCKETS)
 
 
@@ -74,7 +74,7 @@ def of_window(of: str, cells: pa.Table, window: WindowEnd, reach: Reach) -> pa.T
     kinds = pa.string(), pa.date32(), pa.date32(), ARROW["timestamp"]
     for name, value, kind in zip(OF_WINDOW, values, kinds, strict=True):
         cells = cells.append_column(name, pa.repeat(pa.scalar(value, kind), len(cells)))
-    return cells.replace_schema_metadata({"of": of})
+    return marked(cells, of)
 
 
 Cells = Iterator[tuple[str, pa.Table]]

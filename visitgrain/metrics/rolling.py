@@ -14,14 +14,14 @@ from visitgrain.metrics import date_sets, sources
 from visitgrain.metrics.bucket import Bucket
 from visitgrain.metrics.sources import Files, Sent
 from visitgrain.metrics.states import FIRST, FIRST_ORDER, LAST, NEVER, NOT_YET, SETS
-from visitgrain.span import Span
+from visitgrain.span import Span, month_end_before
 from visitgrain.tables.measuring import SUBSCRIBER_STATE
 
 
 def roll_states(*, before: TableFiles, subscriber_days: TableFiles, spec: None, span: Span) -> ArrowRows:
     """One row per subscriber of the state before or with a measured day in the month."""
     of_days = Sent(sources.DAYS, [sources.SUBJECT, "day", *SETS, FIRST_ORDER], frozenset(span.days()))
-    of_states = Sent(sources.STATES, SUBSCRIBER_STATE.column_names, frozenset([sources.base_of(span.start)]))
+    of_states = Sent(sources.STATES, SUBSCRIBER_STATE.column_names, frozenset([month_end_before(span.start)]))
     rows = sources.bucketed([Files(subscriber_days, of_days), Files(before, of_states)])
     return ArrowRows(rows, partial(_rolled, span=span))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from datetime import date
 from itertools import pairwise
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.expressions.measures import Conditions
 from visitgrain.metrics.plans import Plans
+from visitgrain.metrics.windows import WindowEnd
+from visitgrain.span import Span
 
 SNAPSHOT_DAYS = 92  # an older snapshot says nothing about today
 AGE_BANDS = (18, 25, 35, 45, 55, 65)  # a band begins here
@@ -22,6 +26,20 @@ def snapshot_values(snapshots: DataFrame, products: DataFrame, plans: Plans) -> 
     conditions = Conditions(rows, plans.catalogue.settings.sets, plans.zone)
     values = [_value(conditions, plans, name).alias(name) for name in plans.snapshot_measures]
     return rows.select("subscriber_id", "month", *values, *_attributes())
+
+
+def snapshot_months(
+    there: Collection[date], windows: Sequence[WindowEnd], plans: Plans
+) -> dict[tuple[WindowEnd, int], date]:
+    """By window and `back`: the latest of the months `there` that had ended by the end of the window."""
+    found = {}
+    for window in windows:
+        for back in plans.snapshot_backs:
+            last = window.bounds(back).end
+            fits = [month for month in there if 0 <= (last - Span.month_of(month).end).days < SNAPSHOT_DAYS]
+            if fits:
+                found[window, back] = max(fits)
+    return found
 
 
 def _value(conditions: Conditions, plans: Plans, name: str) -> Column:

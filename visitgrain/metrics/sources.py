@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import partial, reduce
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.arrow.exact import parts_of as exact_parts
 from visitgrain.arrow.rows import TableFiles, parts_of, read_part
-from visitgrain.arrow.shuffle import BUCKETS, as_binary, buckets_of, exchanged, gathered, packed, packed_by
+from visitgrain.arrow.shuffle import BUCKETS, as_binary, buckets_of, exchanged, gathered, marked, packed, packed_by
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.snapshots import SNAPSHOT_DAYS, snapshot_values
+from visitgrain.metrics.snapshots import snapshot_months, snapshot_values
 from visitgrain.metrics.sums_of_days import day_columns
 from visitgrain.metrics.windows import WindowEnd
-from visitgrain.span import Span
+from visitgrain.span import Span, month_end_before
 from visitgrain.tables.measuring import SUBSCRIBER_STATE
 
 SUBJECT = "subscriber_id"
@@ -45,6 +45,11 @@ class Inputs(NamedTuple):
     behaviour_segments: TableFiles
     subscriber_slice_days: TableFiles | None = None
 
+    def snapshot_months(self, windows: Sequence[WindowEnd], plans: Plans) -> dict[tuple[WindowEnd, int], date]:
+        """Month of the snapshot that counts in a window, now or some windows ago."""
+        there = {file.partition for file in self.snapshot_files.files if file.partition}
+        return snapshot_months(there, windows, plans)
+
 
 class Sent(NamedTuple):
     """What of a table is sent to the workers: `columns` of the partitions `wanted`; `of` says what it is there."""
@@ -69,7 +74,7 @@ def by_subscriber(
 ) -> DataFrame:
     """Rows of all tables that the windows of `plans` read, and those by slice that `sliced` does, packed: one partition
     per bucket of subscribers. `only`: of one subscriber."""
-    months = snapshot_months(inputs, windows, plans)
+    months = inputs.snapshot_months(windows, plans)
     tables = list(_files(inputs, windows, plans, months))
     if sliced is not None:
         assert inputs.subscriber_slice_days is not None
@@ -101,26 +106,13 @@ def bucketed(
     return exchanged(reduce(DataFrame.unionByName, packs), buckets)
 
 
-def snapshot_months(inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans) -> dict[tuple[WindowEnd, int], date]:
-    """By window and `back`: the latest month with a snapshot that had ended by the end of the window."""
-    there = {file.partition for file in inputs.snapshot_files.files if file.partition}
-    found = {}
-    for window in windows:
-        for back in plans.snapshot_backs:
-            last = window.bounds(back).end
-            fits = [month for month in there if 0 <= (last - Span.month_of(month).end).days < SNAPSHOT_DAYS]
-            if fits:
-                found[window, back] = max(fits)
-    return found
-
-
 def _files(
     inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans, months: dict[tuple[WindowEnd, int], date]
 ) -> Iterator[Files]:
     yield Files(
         inputs.subscriber_days, Sent(DAYS, [SUBJECT, "day", *day_columns(plans)], frozenset(_days(windows, plans)))
     )
-    as_of = frozenset(base_of(window.end) for window in windows)
+    as_of = frozenset(month_end_before(window.end) for window in windows)
     yield Files(inputs.subscriber_state, Sent(STATES, SUBSCRIBER_STATE.column_names, as_of))
     segments = (CONSUMPTION, inputs.consumption_segments), (BEHAVIOUR, inputs.behaviour_segments)
     for of, files in segments:
@@ -133,11 +125,6 @@ def _days(windows: Sequence[WindowEnd], plans: Plans) -> Iterator[date]:
         for back in plans.day_backs:
             yield from window.bounds(back).days()
         yield from Span(window.end.replace(day=1), window.end).days()
-
-
-def base_of(day: date) -> date:
-    """The month end before the month of `day`: the state from which that of the day is rolled forward."""
-    return day.replace(day=1) - timedelta(days=1)
 
 
 def _packed_files(
@@ -153,7 +140,7 @@ def _packed_rows(batches: Iterable[pa.RecordBatch], *, buckets: int, only: int |
 
 
 def _packed_for_all(batches: Iterable[pa.RecordBatch], *, buckets: int) -> Iterator[pa.RecordBatch]:
-    tables = (pa.Table.from_batches([batch]).replace_schema_metadata({"of": MEASURED}) for batch in batches)
+    tables = (marked(pa.Table.from_batches([batch]), MEASURED) for batch in batches)
     for rows in gathered(tables, rows=ROWS_AT_ONCE):
         yield pa.RecordBatch.from_arrays(
             [pa.array(range(buckets), pa.int32()), as_binary([rows] * buckets)], schema=BUCKETS
@@ -190,7 +177,7 @@ def _told(rows: pa.Table, of: str) -> pa.Table:
     if subject.null_count:
         sent[NOBODY] = pc.is_null(subject)
     sent[SUBJECT] = subject.fill_null(0)
-    return pa.table(sent).replace_schema_metadata({"of": of})
+    return marked(pa.table(sent), of)
 
 
 def _is_zero(column: pa.ChunkedArray | pa.Array) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,7 @@ class State:
 
     def add_days(self, rows: DayRows, days: Span, known: Array) -> None:
         """What happened on these days to subjects that are `known`."""
-        found = rows.within(days)
-        positions = np.arange(len(rows.subject)) if found is None else found
+        positions = rows.within(days)
         positions = positions[known[rows.subject[positions]]]
         subject, day = rows.subject[positions], rows.day[positions].astype(np.int64)
         self.present[subject] = True
@@ -93,5 +92,5 @@ def _words(column: pa.ChunkedArray) -> Array:
 
 
 def _numbers(column: pa.ChunkedArray, null: int) -> Array:
-    whole: Iterable[Any] = column.cast(pa.int32()) if pa.types.is_date(column.type) else column
-    return whole.cast(pa.int64()).fill_null(null).to_numpy()  # type: ignore[attr-defined]
+    whole = column.cast(pa.int32()) if pa.types.is_date(column.type) else column
+    return np.asarray(whole.cast(pa.int64()).fill_null(null).to_numpy())

@@ -18,7 +18,7 @@ from visitgrain.metrics.frames import Frames, Months
 from visitgrain.metrics.history import Reach
 from visitgrain.metrics.outer import outer
 from visitgrain.metrics.plans import Plans
-from visitgrain.metrics.sources import Inputs, by_subscriber, snapshot_months
+from visitgrain.metrics.sources import Inputs, by_subscriber
 from visitgrain.metrics.values import People, Value
 from visitgrain.metrics.windows import WindowEnd, at_the_end
 from visitgrain.span import Span
@@ -29,7 +29,7 @@ def compute_subscriber_metrics(*, spec: Plans, span: Span, **tables: DataFrame |
     """One row per subscriber and window that ends with the span. A metric without that window is null there."""
     inputs = Inputs(**tables)  # type: ignore[arg-type]
     windows = list(at_the_end(spec.windows, span))
-    months = snapshot_months(inputs, windows, spec)
+    months = inputs.snapshot_months(windows, spec)
     rows = partial(subscriber_rows, windows=windows, plans=spec, months=months)
     return ArrowRows(by_subscriber(inputs, windows, spec), rows)
 
@@ -75,7 +75,7 @@ def _table(people: People, ids: NDArray[np.int64], rows: NDArray[np.int64], plan
 
 
 def _column(value: Value, size: int, rows: NDArray[np.int64]) -> pa.Array:
-    data, there = np.broadcast_to(value.data, size), np.broadcast_to(True if value.there is None else value.there, size)
+    data, there = value.of_all(size)
     return pa.array(data[rows], mask=~there[rows])
 
 

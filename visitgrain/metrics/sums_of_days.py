@@ -61,31 +61,31 @@ class DayRows:
             },
         )
 
-    def within(self, days: Span) -> Array | None:
-        """Positions of the rows of these days; None = of all."""
-        inside = (self.day >= day_number(days.start)) & (self.day <= day_number(days.end))
-        return None if inside.all() else np.flatnonzero(inside)
+    def within(self, days: Span) -> Array:
+        """Positions of the rows of these days."""
+        return np.flatnonzero(self._inside(days))
+
+    def _inside(self, days: Span) -> Array:
+        return (self.day >= day_number(days.start)) & (self.day <= day_number(days.end))
 
     def present(self, days: Span) -> Array:
         """Per subject: is there a row of these days?"""
         found = np.zeros(self.size, np.bool_)
-        positions = self.within(days)
-        found[self.subject if positions is None else self.subject[positions]] = True
+        found[self.subject[self._inside(days)]] = True
         return found
 
     def sums(self, names: Iterable[str], days: Span) -> dict[str, Array]:
         """Per name the sum over these days of every subject; of a double as double."""
-        positions = self.within(days)
-        subject = self.subject if positions is None else self.subject[positions]
+        inside = self._inside(days)
+        wanted = slice(None) if inside.all() else np.flatnonzero(inside)  # nothing is copied to take all rows
+        subject = self.subject[wanted]
         starts = np.flatnonzero(np.diff(subject, prepend=-1))
         targets = subject[starts]
 
         def added(name: str) -> Array:
             total = np.zeros(self.size, np.int64)
             if name in self.columns and len(targets):
-                column = self.columns[name]
-                values = column if positions is None else column[positions]
-                total[targets] = np.add.reduceat(values, starts, dtype=np.int64)
+                total[targets] = np.add.reduceat(self.columns[name][wanted], starts, dtype=np.int64)
             return total
 
         def number(name: str) -> Array:

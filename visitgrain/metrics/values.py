@@ -18,7 +18,7 @@ from visitgrain.catalogue.expression_tree import COMPARISONS, Call, Literal, Nam
 from visitgrain.catalogue.formulas import EVENT_COUNTS, Leaf, number, previous
 from visitgrain.catalogue.metric_language import WINDOW, Kind, MeasureKind
 from visitgrain.metrics import date_sets
-from visitgrain.metrics.windows import WindowEnd, day_number
+from visitgrain.metrics.windows import WindowEnd
 
 Array = NDArray[Any]
 There = NDArray[np.bool_] | None  # None = everywhere
@@ -30,6 +30,11 @@ class Value(NamedTuple):
     data: Array
     there: There = None
     kind: Kind = "num"
+
+    def of_all(self, size: int) -> tuple[Array, Array]:
+        """Data and `there` of each of `size` subscribers."""
+        there = np.asarray(True) if self.there is None else self.there
+        return np.broadcast_to(self.data, size), np.broadcast_to(there, size)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class People:
             case "users":
                 summand = truth(found).astype(np.int64)
             case "count":
-                summand = np.ones(self.size, np.int64) if found.there is None else found.there.astype(np.int64)
+                summand = found.of_all(self.size)[1].astype(np.int64)
             case _:
                 raise AssertionError(f"{leaf.kind} is no sum over subscribers")
         return np.broadcast_to(summand, (self.size,))
@@ -80,8 +85,7 @@ class People:
 
     def bounds(self, back: int) -> tuple[int, int]:
         """First and last day of the window."""
-        days = self.window.bounds(back)
-        return day_number(days.start), day_number(days.end)
+        return self.window.day_numbers(back)
 
     def keys(self, vector: Node, back: int, keys: Sequence[Node] | None = None) -> list[Array]:
         """Counts of the keys of a vector; of all of them by default."""
@@ -155,7 +159,7 @@ def filled(value: Value) -> Array:
 def truth(value: Value) -> Array:
     """Null is false; a date is true where it is there."""
     if value.kind == "date":
-        return np.ones(value.data.shape, np.bool_) if value.there is None else value.there
+        return value.of_all(value.data.size)[1]
     return np.asarray(both(value.there, value.data != 0))
 
 
@@ -242,8 +246,7 @@ def _share(people: People, arguments: Sequence[Node], back: int) -> Value:
 
 
 def _is_null(people: People, arguments: Sequence[Node], back: int) -> Value:
-    there = people.value(arguments[0], back).there
-    return Value(np.zeros(people.size, np.bool_) if there is None else ~there, None, "bool")
+    return Value(~people.value(arguments[0], back).of_all(people.size)[1], None, "bool")
 
 
 def added(values: Sequence[Array]) -> Array:

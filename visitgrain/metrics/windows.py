@@ -39,6 +39,11 @@ class WindowEnd:
         end = self.end - timedelta(days=length * back)
         return Span(end - timedelta(days=length - 1), end)
 
+    def day_numbers(self, back: int = 0) -> tuple[int, int]:
+        """Its first and last day, or those of the `back`-th window before."""
+        days = self.bounds(back)
+        return day_number(days.start), day_number(days.end)
+
 
 def windows_of(names: Iterable[WindowName], span: Span) -> Iterator[WindowEnd]:
     """The windows of these names that end on a day of the span: months at their end, weeks on Sundays."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from visitgrain.span import Grain, Span, shifted_month
+from visitgrain.span import Grain, Span, month_end_before, shifted_month
 from visitgrain.tables import TABLES, Table
 
 Window = tuple[date | None, date | None]  # first and last value of the partition column, both included; None = open
@@ -91,8 +91,7 @@ def month_of(table: Table, *, offset: int = 0, **more: Any) -> Read:
 
 def month_ends_before(span: Span) -> tuple[date, date]:
     """The last days of the months before those of the span: of the first one and of the last one."""
-    first, last = (day.replace(day=1) - timedelta(days=1) for day in (span.start, span.end))
-    return first, last
+    return month_end_before(span.start), month_end_before(span.end)
 
 
 def months_before(span: Span) -> Window:
