@@ -181,13 +181,13 @@ class Daemons:
             pid = int(file.read_text())
         except (OSError, ValueError):
             return None
-        return pid if str(self.layout.daemon_properties) in _command_line(pid) else None
+        command = _command_line(pid)
+        if not command and _exists(pid):  # in the middle of an exec it has none
+            time.sleep(POLL_S)
+            command = _command_line(pid)
+        return pid if str(self.layout.daemon_properties) in command else None
 
     def _has_ended(self, file: Path) -> bool:
-        """Looked at twice: in the middle of an exec a process has no command line."""
-        if self._pid(file) is not None:
-            return False
-        time.sleep(POLL_S)
         return self._pid(file) is None
 
     @contextmanager
@@ -195,6 +195,14 @@ class Daemons:
         with (self.layout.folder / ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:  # nor when it is somebody else's
+        return False
+    return True
 
 
 def _command_line(pid: int) -> str:
