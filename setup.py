@@ -46,6 +46,7 @@ setup(
         "dev": [
             "psycopg[binary]>=3.3",
             "pytest",
+            "pytest-timeout",
             "pytest-xdist",
             "hypothesis",
             "ruff",
