@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,6 +97,6 @@ def test_watch_shows_it_again_until_it_is_interrupted(call, monkeypatch):
         if len(naps) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(status.time, "sleep", nap)
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=nap))  # not of other threads: Py4J's sleep, too
     code, out, _ = call("status", "--watch", "--every", "7")
     assert (code, naps, out.count("cut_visits  ")) == (130, [7.0, 7.0], 2)
