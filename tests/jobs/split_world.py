@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from random import Random
 
@@ -9,6 +10,7 @@ from tests.jobs.ingest_world import event
 from visitgrain.runtime.content import Content, by_partition
 from visitgrain.runtime.context import Context
 from visitgrain.span import Span
+from visitgrain.tables import Table
 from visitgrain.tables.inputs import EVENTS
 from visitgrain.tables.runs import CONFLICTING_EVENTS, LATE_EVENTS
 from visitgrain.tables.visiting import DEVICE_VISITS, QUARANTINED_VISITS, VISIT_DAYS, VISITS
@@ -50,7 +52,7 @@ def split(lines: list[str], random: Random, batches: int) -> list[list[str]]:
     return found
 
 
-def contents(made: Context) -> dict[str, dict[date, Content]]:
+def contents(made: Context, tables: Iterable[Table] = TABLES) -> dict[str, dict[date, Content]]:
     """Rows of each table and day, told by the names of the files."""
-    files = {table.name: made.lake.data_files(table) for table in TABLES}
+    files = {table.name: made.lake.data_files(table) for table in tables}
     return {name: by_partition((file.partition, file.content) for file in own) for name, own in files.items()}
