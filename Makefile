@@ -19,7 +19,7 @@ run: setup ## simulate a small world and run ingest -> visits -> features -> seg
 
 # A test that hangs fails with the stacks of its threads, instead of holding up all others.
 test: setup ## the whole test suite, as CI runs it: file by file in two processes
-	@$(JAVA) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 600
+	@$(JAVA) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 1200
 
 test-fast: setup ## specs and unit tests that need no Spark: seconds
 	@$(BIN)/python -m pytest -q -m "not spark and not slow" tests
