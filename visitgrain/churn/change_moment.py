@@ -11,7 +11,7 @@ A moment is there where the least of the three, times three (Bonferroni), is bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,14 +21,26 @@ from scipy.stats import binom
 from visitgrain.catalogue.churn import ChangeMoment
 from visitgrain.churn.quality import Floats
 
+# What was found, beside the usual.
+ENGLISH = (
+    ("active days in the last 30 days: ", ", usual: "),
+    ("active days in the last 7 days: ", ", usual: "),
+    ("days since the last event: ", ", longest gap before: "),
+)
+CHINESE = (
+    ("近30天活跃天数：", "，平时："),
+    ("近7天活跃天数：", "，平时："),
+    ("距上次活动天数：", "，此前最长间隔："),
+)
 READS = ("recency", "tenure", "day_7", "day_30", "day_90", "day_180", "gap_mean", "gap_max")
 
 
 class Moments(NamedTuple):
-    """One per row: whether there is one, and in words why, None where there is none."""
+    """One per row: whether there is one, and in words why, English and Chinese, None where there is none."""
 
     flag: NDArray[np.bool_]
     reason: NDArray[np.object_]
+    reason_zh: NDArray[np.object_]
 
 
 def change_moments(columns: Mapping[str, Floats], settings: ChangeMoment) -> Moments:
@@ -42,12 +54,9 @@ def change_moments(columns: Mapping[str, Floats], settings: ChangeMoment) -> Mom
     overdue = np.where((columns["day_180"] >= fewest) & ~np.isnan(overdue), overdue, 1.0)
     chances = np.column_stack([month, week, overdue])
     flag = chances.min(axis=1) * chances.shape[1] < settings.limit
-    told = (
-        ("active days in the last 30 days: ", columns["day_30"], ", usual: ", month_usual),
-        ("active days in the last 7 days: ", columns["day_7"], ", usual: ", week_usual),
-        ("days since the last event: ", wait, ", longest gap before: ", longest),
-    )
-    return Moments(flag, _worded(flag, chances.argmin(axis=1), told))
+    told = (columns["day_30"], month_usual), (columns["day_7"], week_usual), (wait, longest)
+    which = np.where(flag, chances.argmin(axis=1), -1)
+    return Moments(flag, *(_worded(which, told, words) for words in (ENGLISH, CHINESE)))
 
 
 def _fewer(recent: Floats, all_: Floats, days: int, span: Floats, fewest: int) -> tuple[Floats, Floats]:
@@ -60,11 +69,12 @@ def _fewer(recent: Floats, all_: Floats, days: int, span: Floats, fewest: int) -
 
 
 def _worded(
-    flag: NDArray[np.bool_], which: NDArray[np.int64], told: tuple[tuple[str, Floats, str, Floats], ...]
+    which: NDArray[np.int64], told: Sequence[tuple[Floats, Floats]], words: Sequence[tuple[str, str]]
 ) -> NDArray[np.object_]:
-    text = np.full(len(flag), None, dtype=object)
-    for number, (words, found, between, usual) in enumerate(told):
-        rows = flag & (which == number)
-        cells = [np.char.mod("%g", np.round(values[rows], 1)) for values in (found, usual)]
-        text[rows] = np.char.add(np.char.add(words, cells[0]), np.char.add(between, cells[1]))
+    """`which` of the questions is told of a row, -1 for none."""
+    text = np.full(len(which), None, dtype=object)
+    for number, (values, (before, between)) in enumerate(zip(told, words, strict=True)):
+        rows = which == number
+        found, usual = (np.char.mod("%g", np.round(each[rows], 1)) for each in values)
+        text[rows] = np.char.add(np.char.add(before, found), np.char.add(between, usual))
     return text

@@ -27,7 +27,7 @@ from visitgrain.tables.hazards import SILENCE_HAZARDS
 
 ESTIMATED = (
     "subscriber_id bigint, month date, hazard_1w double, p_silent_4w double, expected_days double, median_days double, "
-    "change_moment boolean, change_moment_reason string"
+    "change_moment boolean, change_moment_reason string, change_moment_reason_zh string"
 )
 _NAMES = [part.split()[0] for part in ESTIMATED.split(", ")]
 
@@ -64,13 +64,13 @@ def _estimated(batches: Iterable[pa.RecordBatch], *, sent: Any, settings: Change
     for batch in batches:
         hazard = model.hazard(matrix(batch, model.features.names))
         habits = dict(zip(READS, matrix(batch, READS).T, strict=True))
-        flag, reason = change_moments(habits, settings)
+        moments = change_moments(habits, settings)
         median = DAYS * median_weeks(hazard)
         columns = [
             *(batch["subscriber_id"], batch["month"]),
             *(pa.array(values) for values in (hazard[:, 0], silent_within(hazard, 4), expected_days(hazard))),
             pa.array(median, mask=np.isnan(median)),
-            pa.array(flag),
-            pa.array(reason, pa.string()),
+            pa.array(moments.flag),
+            *(pa.array(words, pa.string()) for words in (moments.reason, moments.reason_zh)),
         ]
         yield pa.RecordBatch.from_arrays(columns, names=_NAMES)

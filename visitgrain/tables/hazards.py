@@ -55,6 +55,7 @@ SILENCE_HAZARDS = Table(
         col("median_days", "double", "time by which it has begun at even odds; null = beyond the horizon", unit="days"),
         key("change_moment", "boolean", "activity is too little for the own habit to be chance"),
         col("change_moment_reason", "string", "what fell, in words, beside the usual; null = no change moment"),
+        col("change_moment_reason_zh", "string", "the same in Chinese"),
         key("model_version", "int", "version of silence_hazard in the registry"),
         key("feature_hash", "string", "of the features and their definitions"),
     ),

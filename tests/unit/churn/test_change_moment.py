@@ -47,6 +47,16 @@ def test_cases(row, reason):
     assert found.reason.tolist() == [reason]
 
 
+def test_reasons_are_told_in_chinese_too():
+    found = change_moments(columns([row for row, _ in CASES]), SETTINGS).reason_zh.tolist()
+    assert [reason for reason in found if reason] == [
+        "近30天活跃天数：3，平时：17.4",
+        "近7天活跃天数：0，平时：6.8",
+        "距上次活动天数：25，此前最长间隔：10",
+    ]
+    assert [reason is None for reason in found] == [reason is None for _, reason in CASES]
+
+
 def test_rows_do_not_know_of_each_other():
     together = change_moments(columns([row for row, _ in CASES]), SETTINGS)
     assert together.reason.tolist() == [reason for _, reason in CASES]
