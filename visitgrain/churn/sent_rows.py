@@ -20,12 +20,12 @@ PACKED_ROWS = 50_000  # compressed together
 
 
 class SentRows:
-    """`rows` as they came: in any order, the same one for each question. Missing is nan."""
+    """`rows`, about `number` of them, as they came: in any order, the same one for each question. Missing is nan."""
 
-    def __init__(self, rows: DataFrame) -> None:
-        # Partition by partition: all at once they would have to fit into the heap of the driver's JVM as well.
-        came = rows.mapInArrow(_packed, "rows binary").toLocalIterator(prefetchPartitions=True)
-        self._packed = [bytes(row["rows"]) for row in came]
+    def __init__(self, rows: DataFrame, number: int) -> None:
+        # A few packs at a time: a partition of many would have to fit into the heap of the driver's JVM, several times.
+        pieces = rows.mapInArrow(_packed, "rows binary").repartition(max(1, number // PACKED_ROWS))
+        self._packed = [bytes(row["rows"]) for row in pieces.toLocalIterator(prefetchPartitions=True)]
 
     def _tables(self) -> Iterator[pa.Table]:
         return (pa.ipc.open_stream(packed).read_all() for packed in self._packed)

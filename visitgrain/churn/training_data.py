@@ -84,7 +84,8 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     total = sum(counts[month]["rows"] for month in used)
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
-    sent = SentRows(wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names))
+    columns = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names)
+    sent = SentRows(columns, int(total * share))
     firsts = [np.datetime64(part[0], "M") for part in (split.choose, split.test)]
     kept, panel, order = sent.panel(features, "outcome", before=firsts[0], least=settings.minimum_coverage)
     choose, test = np.searchsorted(panel.month, firsts).tolist()
