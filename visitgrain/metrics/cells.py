@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from visitgrain.arrow.exact import FRACTION, parts_of
 from visitgrain.metrics.bucket import Coded
@@ -67,13 +66,33 @@ def summed(people: People, plans: Plans, members: Membership, rows: Array, known
     for names, flag in plans.stands.items():
         columns = [something[part] for name in names for part in (name, name + FRACTION) if part in something]
         parts[flag] = np.logical_or.reduce(columns) & known[rows]
-    matrix = np.column_stack([values.astype(np.int64) for values in parts.values()])
-    numbers = members.numbers[rows]
-    where = (numbers.ravel(), np.repeat(np.arange(len(rows)), numbers.shape[1]))
-    belongs = csr_array((np.ones(numbers.size, np.int64), where), shape=(len(members.cells), len(rows)))
-    there = np.flatnonzero(np.bincount(numbers.ravel(), minlength=len(members.cells)))
-    sums = (belongs @ matrix)[there]
-    return pa.table({**_named(members, there), **{name: sums[:, place] for place, name in enumerate(parts)}})
+    groups = [_grouped(numbers) for numbers in members.numbers[rows].T if len(rows)]
+    there = np.concatenate([np.zeros(0, np.int64), *(group.cells for group in groups)])
+    return pa.table({**_named(members, there), **{name: _added(values, groups) for name, values in parts.items()}})
+
+
+class _Group(NamedTuple):
+    """Rows in the order of their cells: where each of `cells`, which differ, begins."""
+
+    order: Array | slice
+    starts: Array
+    cells: Array
+
+
+def _grouped(numbers: Array) -> _Group:
+    if (np.diff(numbers) >= 0).all():  # those of everybody
+        order: Array | slice = slice(None)
+    else:
+        order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return _Group(order, starts, numbers[starts])
+
+
+def _added(values: Array, groups: Sequence[_Group]) -> Array:
+    """Sums of the cells of all groups, one after the other."""
+    sums = (np.add.reduceat(values[group.order], group.starts, dtype=np.int64) for group in groups)
+    return np.concatenate([np.zeros(0, np.int64), *sums])
 
 
 def observed(days: DayRows, sketch: str, within: Span, members: Membership) -> pa.Table:

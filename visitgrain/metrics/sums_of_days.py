@@ -46,13 +46,14 @@ class DayRows:
         order = np.argsort(subject, kind="stable")
         kinds = {field.name: field.type for table in tables for field in table.schema}
         plain = [name for name, kind in kinds.items() if pa.types.is_integer(kind) and name != "subscriber_id"]
+        columns = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
         maps = [name for name, kind in kinds.items() if pa.types.is_map(kind)]
         day = _together([table["day"].cast(pa.int32()).to_numpy() for table in tables])
         return cls(
             size,
             subject[order],
             day[order],
-            {name: _column(tables, name)[order] for name in plain},
+            {name: _column(columns, len(order), name)[order] for name in plain},
             {
                 name: pa.chunked_array([c for t in tables for c in t[name].chunks])
                 .combine_chunks()
@@ -95,14 +96,16 @@ class DayRows:
         return {name: number(name) for name in names}
 
 
-def _column(tables: Sequence[pa.Table], name: str) -> Array:
-    """Nulls are 0."""
-    return _together(
-        [
-            table[name].fill_null(0).to_numpy() if name in table.column_names else np.zeros(table.num_rows, np.int8)
-            for table in tables
-        ]
-    )
+def _column(tables: Sequence[Mapping[str, pa.ChunkedArray]], rows: int, name: str) -> Array:
+    """Of all tables, one after the other, in the widest of their types. Nulls are 0, and so is what a table lacks."""
+    types = {table[name].type.to_pandas_dtype() for table in tables if name in table}
+    found, start = np.zeros(rows, np.result_type(*types)), 0
+    for table in tables:
+        end = start + len(table["day"])
+        if name in table:
+            found[start:end] = table[name].fill_null(0).to_numpy()
+        start = end
+    return found
 
 
 def _together(arrays: Sequence[Array]) -> Array:
