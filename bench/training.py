@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--features", type=int, default=120)
     parser.add_argument("--trees", type=int, default=30, help="at most; memory does not depend on them")
+    parser.add_argument("--driver-memory", default="1536m", help="heap of the driver's JVM")
     parser.add_argument("--learners", nargs="*", default=LEARNERS)
     arguments = parser.parse_args()
     names = [*(column.name for column in HABITS), *(f"more_{n}" for n in range(arguments.features))][
@@ -37,7 +38,7 @@ def main() -> None:
     ]
     LOCAL["lightgbm"] = lambda seed: learners.lightgbm(seed=seed, at_most=arguments.trees)  # type: ignore[index]
     distributed.MOST_TREES = arguments.trees
-    spark = open_lake(FOLDER / "lake-training").spark
+    spark = open_lake(FOLDER / "lake-training", f"spark.driver.memory={arguments.driver_memory}").spark
     settings = catalogue().churn.model_copy(update={"most_rows": arguments.rows, "slices": ("area",)})
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows")

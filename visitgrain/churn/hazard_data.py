@@ -55,11 +55,11 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
     wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
     number = int(sum(found[month].rows for month in used) * share)
-    sent = SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names), number)
     choose = np.datetime64(split.choose[0], "M")
-    kept, panel, order = sent.panel(features, "event", before=choose, least=settings.minimum_coverage)
-    everything = Spells(panel, sent.numbers("weeks", "int64")[order])
-    slices: Slices = {name: sent.texts(name, order) for name in settings.slices}
+    with SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names), number) as sent:
+        kept, panel, order = sent.panel(features, "event", before=choose, least=settings.minimum_coverage)
+        everything = Spells(panel, sent.numbers("weeks", "int64")[order])
+        slices: Slices = {name: sent.texts(name, order) for name in settings.slices}
     counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}
     return parted(everything, kept, split, settings.survival.silence_days, slices, counts, share)
 

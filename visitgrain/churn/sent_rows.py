@@ -1,14 +1,16 @@
-"""Rows of Spark as arrays on the driver: packed and compressed until a column is asked for."""
+"""Rows of Spark as arrays on the driver: packed, compressed and on its disk until a column is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.arrow.shuffle import as_binary, gathered
 from visitgrain.churn.model_rows import FeatureSet
@@ -16,19 +18,33 @@ from visitgrain.churn.panel import Panel
 from visitgrain.churn.quality import Floats
 
 UNKNOWN = "unknown"
-PACKED_ROWS = 50_000  # compressed together
+PACKED_ROWS = 2_500  # compressed together
+SENT_ROWS = 10_000  # sent together, about
 
 
 class SentRows:
     """`rows`, about `number` of them, as they came: in any order, the same one for each question. Missing is nan."""
 
     def __init__(self, rows: DataFrame, number: int) -> None:
-        # A few packs at a time: a partition of many would have to fit into the heap of the driver's JVM, several times.
-        pieces = rows.mapInArrow(_packed, "rows binary").repartition(max(1, number // PACKED_ROWS))
-        self._packed = [bytes(row["rows"]) for row in pieces.toLocalIterator(prefetchPartitions=True)]
+        # A few small packs at a time: on its way a partition is in the heap of the driver's JVM some ten times. By
+        # hash: what Spark deals out in turn it sorts first.
+        pieces = rows.mapInArrow(_packed, "rows binary").repartition(max(1, number // SENT_ROWS), F.xxhash64("rows"))
+        self._file = TemporaryFile(prefix="visitgrain-")  # noqa: SIM115 (closed by __exit__; it has no name to remain)
+        self._ends = [0]
+        for row in pieces.toLocalIterator(prefetchPartitions=True):
+            self._file.write(row["rows"])
+            self._ends.append(self._file.tell())
+
+    def __enter__(self) -> SentRows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def _tables(self) -> Iterator[pa.Table]:
-        return (pa.ipc.open_stream(packed).read_all() for packed in self._packed)
+        for start, end in pairwise(self._ends):
+            self._file.seek(start)
+            yield pa.ipc.open_stream(self._file.read(end - start)).read_all()
 
     def panel(
         self, features: FeatureSet, outcome: str, *, before: np.datetime64, least: float

@@ -85,16 +85,17 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
     columns = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names)
-    sent = SentRows(columns, int(total * share))
     firsts = [np.datetime64(part[0], "M") for part in (split.choose, split.test)]
-    kept, panel, order = sent.panel(features, "outcome", before=firsts[0], least=settings.minimum_coverage)
-    choose, test = np.searchsorted(panel.month, firsts).tolist()
+    with SentRows(columns, int(total * share)) as sent:
+        kept, panel, order = sent.panel(features, "outcome", before=firsts[0], least=settings.minimum_coverage)
+        choose, test = np.searchsorted(panel.month, firsts).tolist()
+        slices: Slices = {name: sent.texts(name, order[test:]) for name in settings.slices}
     return TrainingData(
         kept,
         panel.part(0, test),
         choose,
         panel.part(test, len(panel)),
-        {name: sent.texts(name, order[test:]) for name in settings.slices},
+        slices,
         split,
         {str(month): found for month, found in counts.items() if month in used},
         share,
