@@ -20,8 +20,8 @@ from visitgrain.tables.measuring import SUBSCRIBER_STATE
 
 def roll_states(*, before: TableFiles, subscriber_days: TableFiles, spec: None, span: Span) -> ArrowRows:
     """One row per subscriber of the state before or with a measured day in the month."""
-    of_days = Sent(sources.DAYS, [sources.SUBJECT, "day", *SETS, FIRST_ORDER], frozenset(span.days()))
-    of_states = Sent(sources.STATES, SUBSCRIBER_STATE.column_names, frozenset([month_end_before(span.start)]))
+    of_days = Sent.same(sources.DAYS, [sources.SUBJECT, "day", *SETS, FIRST_ORDER], span.days())
+    of_states = Sent.same(sources.STATES, SUBSCRIBER_STATE.column_names, [month_end_before(span.start)])
     rows = sources.bucketed([Files(subscriber_days, of_days), Files(before, of_states)])
     return ArrowRows(rows, partial(_rolled, span=span))
 

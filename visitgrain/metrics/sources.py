@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial, reduce
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.arrow.exact import parts_of as exact_parts
-from visitgrain.arrow.rows import TableFiles, parts_of, read_part
+from visitgrain.arrow.rows import FilePart, TableFiles, parts_of, read_part
 from visitgrain.arrow.shuffle import BUCKETS, as_binary, buckets_of, exchanged, gathered, marked, packed, packed_by
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.snapshots import snapshot_months, snapshot_values
@@ -52,12 +52,16 @@ class Inputs(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What of a table is sent to the workers: `columns` of the partitions `wanted`; `of` says what it is there."""
+    """What of a table is sent to the workers: the columns of each partition; `of` says what it is there."""
 
     of: str
-    columns: Sequence[str]
-    wanted: frozenset[date]
+    columns: Mapping[date, tuple[str, ...]]
     texts: Sequence[str] = ()
+
+    @classmethod
+    def same(cls, of: str, columns: Iterable[str], partitions: Iterable[date], texts: Sequence[str] = ()) -> Sent:
+        """The same columns of all partitions."""
+        return cls(of, dict.fromkeys(partitions, tuple(columns)), texts)
 
 
 class Files(NamedTuple):
@@ -66,7 +70,7 @@ class Files(NamedTuple):
 
     @property
     def rows(self) -> int:
-        return sum(file.rows for file in self.files.files if file.partition in self.sent.wanted)
+        return sum(file.rows for file in self.files.files if file.partition in self.sent.columns)
 
 
 def by_subscriber(
@@ -78,10 +82,10 @@ def by_subscriber(
     tables = list(_files(inputs, windows, plans, months))
     if sliced is not None:
         assert inputs.subscriber_slice_days is not None
-        columns = [SUBJECT, "day", "slice", "slice_value", *day_columns(sliced, sliced=True)]
-        days = frozenset(file.partition for file in inputs.subscriber_slice_days.files if file.partition)
-        sent = Sent(SLICE_DAYS, columns, days, ("slice", "slice_value"))
-        tables.append(Files(inputs.subscriber_slice_days, sent))
+        days = {file.partition for file in inputs.subscriber_slice_days.files if file.partition}
+        names = SUBJECT, "day", "slice", "slice_value"
+        columns = {day: (*names, *day_columns(sliced, windows, day, sliced=True)) for day in days}
+        tables.append(Files(inputs.subscriber_slice_days, Sent(SLICE_DAYS, columns, ("slice", "slice_value"))))
     snapshots = []
     if wanted := sorted(set(months.values())):
         rows = inputs.subscriber_month.where(F.col("month").isin(*wanted))
@@ -109,14 +113,13 @@ def bucketed(
 def _files(
     inputs: Inputs, windows: Sequence[WindowEnd], plans: Plans, months: dict[tuple[WindowEnd, int], date]
 ) -> Iterator[Files]:
-    yield Files(
-        inputs.subscriber_days, Sent(DAYS, [SUBJECT, "day", *day_columns(plans)], frozenset(_days(windows, plans)))
-    )
-    as_of = frozenset(month_end_before(window.end) for window in windows)
-    yield Files(inputs.subscriber_state, Sent(STATES, SUBSCRIBER_STATE.column_names, as_of))
+    days = {day: (SUBJECT, "day", *day_columns(plans, windows, day)) for day in set(_days(windows, plans))}
+    yield Files(inputs.subscriber_days, Sent(DAYS, days))
+    as_of = {month_end_before(window.end) for window in windows}
+    yield Files(inputs.subscriber_state, Sent.same(STATES, SUBSCRIBER_STATE.column_names, as_of))
     segments = (CONSUMPTION, inputs.consumption_segments), (BEHAVIOUR, inputs.behaviour_segments)
     for of, files in segments:
-        yield Files(files, Sent(of, [SUBJECT, "month", "segment"], frozenset(months.values()), ("segment",)))
+        yield Files(files, Sent.same(of, [SUBJECT, "month", "segment"], months.values(), ("segment",)))
 
 
 def _days(windows: Sequence[WindowEnd], plans: Plans) -> Iterator[date]:
@@ -130,9 +133,13 @@ def _days(windows: Sequence[WindowEnd], plans: Plans) -> Iterator[date]:
 def _packed_files(
     listing: Iterable[pa.RecordBatch], *, sent: Sent, buckets: int, only: int | None
 ) -> Iterator[pa.RecordBatch]:
-    wanted = (file for file in parts_of(listing) if file.partition in sent.wanted)
-    tables = (read_part(file, sent.columns, dictionaries=sent.texts) for file in wanted)
-    return _packed(tables, sent.of, buckets, only)
+    wanted: dict[tuple[str, ...], list[FilePart]] = {}
+    for file in parts_of(listing):
+        if file.partition in sent.columns:
+            wanted.setdefault(sent.columns[file.partition], []).append(file)
+    for columns, files in wanted.items():
+        read = partial(read_part, columns=columns, dictionaries=sent.texts)
+        yield from _packed(map(read, files), sent.of, buckets, only)
 
 
 def _packed_rows(batches: Iterable[pa.RecordBatch], *, buckets: int, only: int | None) -> Iterator[pa.RecordBatch]:

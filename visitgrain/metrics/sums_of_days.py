@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 from visitgrain.arrow.exact import FRACTION, whole_of
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.states import FIRST_ORDER, SETS
-from visitgrain.metrics.windows import day_number
+from visitgrain.metrics.windows import WindowEnd, day_number
 from visitgrain.span import Span
 
 Array = NDArray[Any]
 
 
-def day_columns(plans: Plans, *, sliced: bool = False) -> list[str]:
-    """Columns of a day that windows of `plans` are made of, in the order of the table; slices have no state."""
-    added = [plans.measures[found.measure].column(found.key) for found in plans.added]
-    sketches = [str(leaf.tree.name) for leaf in plans.quantiles]  # type: ignore[union-attr]
+def day_columns(plans: Plans, windows: Iterable[WindowEnd], day: date, *, sliced: bool = False) -> list[str]:
+    """Columns of a day that the windows are made of: of the windows before them formulas read few. Slices have no
+    state."""
+    spans = [(back, window.bounds(back)) for window in windows for back in plans.day_backs]
+    backs = {back for back, span in spans if span.start <= day <= span.end}
+    added = [plans.measures[found.measure].column(found.key) for found in plans.added if found.back in backs]
+    sketches = [str(leaf.tree.name) for leaf in plans.quantiles if leaf.back in backs]  # type: ignore[union-attr]
     dated = plans.sets if sliced else [*SETS, FIRST_ORDER]
     return list(dict.fromkeys([*added, *sketches, *dated]))
 
@@ -54,12 +58,7 @@ class DayRows:
             subject[order],
             day[order],
             {name: _column(columns, len(order), name)[order] for name in plain},
-            {
-                name: pa.chunked_array([c for t in tables for c in t[name].chunks])
-                .combine_chunks()
-                .take(pa.array(order))
-                for name in maps
-            },
+            {name: _map(columns, kinds[name], name).take(pa.array(order)) for name in maps},
         )
 
     def within(self, days: Span) -> Array:
@@ -106,6 +105,12 @@ def _column(tables: Sequence[Mapping[str, pa.ChunkedArray]], rows: int, name: st
             found[start:end] = table[name].fill_null(0).to_numpy()
         start = end
     return found
+
+
+def _map(tables: Sequence[Mapping[str, pa.ChunkedArray]], kind: pa.DataType, name: str) -> pa.Array:
+    """Of all tables, one after the other; null where a table lacks it."""
+    chunks = [table[name].chunks if name in table else [pa.nulls(len(table["day"]), kind)] for table in tables]
+    return pa.chunked_array([chunk for found in chunks for chunk in found], kind).combine_chunks()
 
 
 def _together(arrays: Sequence[Array]) -> Array:
