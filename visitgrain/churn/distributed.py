@@ -46,9 +46,12 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
 
 
 def placed(rows: DataFrame, features: FeatureSet, choosing: Column) -> DataFrame:
-    """What is learnt from, and CHOOSING. A worker's rows and their order are the same on every run, so bagging is."""
+    """What is learnt from, and CHOOSING. A worker's rows and their order are the same on every run, so bagging is.
+
+    All months of a subscriber together: xgboost.spark fails at a batch without rows to choose on ("KeyError: values").
+    """
     narrow = rows.select("subscriber_id", "month", "outcome", choosing.alias(CHOOSING), *features.names)
-    return narrow.repartition(_workers(rows), "subscriber_id").sortWithinPartitions("month", "subscriber_id")
+    return narrow.repartition(_workers(rows), "subscriber_id").sortWithinPartitions("subscriber_id", "month")
 
 
 def _workers(rows: DataFrame) -> int:
