@@ -14,7 +14,7 @@ from visitgrain.arrow.exact import FRACTION, parts_of
 from visitgrain.metrics.bucket import Coded
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.slices import ALL, SLICE, UNKNOWN
-from visitgrain.metrics.sums_of_days import DayRows
+from visitgrain.metrics.sums_of_days import ByKey, DayRows
 from visitgrain.metrics.values import People
 from visitgrain.span import Span
 
@@ -67,32 +67,18 @@ def summed(people: People, plans: Plans, members: Membership, rows: Array, known
         columns = [something[part] for name in names for part in (name, name + FRACTION) if part in something]
         parts[flag] = np.logical_or.reduce(columns) & known[rows]
     groups = [_grouped(numbers) for numbers in members.numbers[rows].T if len(rows)]
-    there = np.concatenate([np.zeros(0, np.int64), *(group.cells for group in groups)])
+    there = np.concatenate([np.zeros(0, np.int64), *(group.keys for group in groups)])
     return pa.table({**_named(members, there), **{name: _added(values, groups) for name, values in parts.items()}})
 
 
-class _Group(NamedTuple):
-    """Rows in the order of their cells: where each of `cells`, which differ, begins."""
-
-    order: Array | slice
-    starts: Array
-    cells: Array
+def _grouped(numbers: Array) -> ByKey:
+    in_order = (np.diff(numbers) >= 0).all()  # as those of everybody are
+    return ByKey.of(numbers, slice(None) if in_order else np.argsort(numbers, kind="stable"))
 
 
-def _grouped(numbers: Array) -> _Group:
-    if (np.diff(numbers) >= 0).all():  # those of everybody
-        order: Array | slice = slice(None)
-    else:
-        order = np.argsort(numbers, kind="stable")
-    numbers = numbers[order]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    return _Group(order, starts, numbers[starts])
-
-
-def _added(values: Array, groups: Sequence[_Group]) -> Array:
+def _added(values: Array, groups: Sequence[ByKey]) -> Array:
     """Sums of the cells of all groups, one after the other."""
-    sums = (np.add.reduceat(values[group.order], group.starts, dtype=np.int64) for group in groups)
-    return np.concatenate([np.zeros(0, np.int64), *sums])
+    return np.concatenate([np.zeros(0, np.int64), *(group.sums(values) for group in groups)])
 
 
 def observed(days: DayRows, sketch: str, within: Span, members: Membership) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,26 @@ def day_columns(plans: Plans, windows: Iterable[WindowEnd], day: date, *, sliced
     sketches = [str(leaf.tree.name) for leaf in plans.quantiles if leaf.back in backs]  # type: ignore[union-attr]
     dated = plans.sets if sliced else [*SETS, FIRST_ORDER]
     return list(dict.fromkeys([*added, *sketches, *dated]))
+
+
+class ByKey(NamedTuple):
+    """Rows in the order of their keys: where each of `keys`, which differ, begins."""
+
+    order: Array | slice
+    starts: Array
+    keys: Array
+
+    @classmethod
+    def of(cls, keys: Array, order: Array | slice) -> ByKey:
+        """`order` brings rows with the same key, which is 0 or more, together; it may leave some out."""
+        ordered = keys[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        return cls(order, starts, ordered[starts])
+
+    def sums(self, values: Array) -> Array:
+        """One per key, of one row at least."""
+        found: Array = np.add.reduceat(values[self.order], self.starts, dtype=np.int64)
+        return found
 
 
 @dataclass(frozen=True)
@@ -78,14 +98,12 @@ class DayRows:
         """Per name the sum over these days of every subject; of a double as double."""
         inside = self._inside(days)
         wanted = slice(None) if inside.all() else np.flatnonzero(inside)  # nothing is copied to take all rows
-        subject = self.subject[wanted]
-        starts = np.flatnonzero(np.diff(subject, prepend=-1))
-        targets = subject[starts]
+        subjects = ByKey.of(self.subject, wanted)
 
         def added(name: str) -> Array:
             total = np.zeros(self.size, np.int64)
-            if name in self.columns and len(targets):
-                total[targets] = np.add.reduceat(self.columns[name][wanted], starts, dtype=np.int64)
+            if name in self.columns and len(subjects.keys):
+                total[subjects.keys] = subjects.sums(self.columns[name])
             return total
 
         def number(name: str) -> Array:
