@@ -11,6 +11,7 @@ from visitgrain.tables.visiting import QUARANTINED_VISITS, VISITS
 CANCELLED_WITHIN = 31  # days: a later cancellation is not counted
 READS = (
     during(EVENTS),
+    during(EVENTS, as_files=True, name="event_files"),  # how many there are
     during(VISITS),
     # An event after midnight may be of a visit that began the day before.
     during(VISITS, before=1, name="visits_around"),

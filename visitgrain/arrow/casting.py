@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 INSTANT = pa.timestamp("us", tz="UTC")
 ARROW = {  # by name of the Spark SQL type
@@ -16,6 +17,8 @@ ARROW = {  # by name of the Spark SQL type
     "timestamp": INSTANT,
     "map<string,string>": pa.map_(pa.string(), pa.string()),
 }
+
+NARROWER = (pa.int8(), pa.int16(), pa.int32())
 
 
 def as_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -44,3 +47,16 @@ def micros(instants: pa.ChunkedArray) -> pa.ChunkedArray:
 def constant(text: str, rows: int) -> pa.DictionaryArray:
     """`text` in each of `rows` rows."""
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), rows), pa.array([text]))
+
+
+def narrow(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Whole numbers in as few bytes as they take; anything else as it is."""
+    if not pa.types.is_integer(column.type):
+        return column
+    found = pc.min_max(column)
+    least, most = found["min"].as_py(), found["max"].as_py()
+    for kind in NARROWER:
+        limit = 1 << (kind.bit_width - 1)
+        if least is not None and -limit <= least and most < limit and kind.bit_width < column.type.bit_width:
+            return column.cast(kind)
+    return column

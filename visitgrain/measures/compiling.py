@@ -1,87 +1,101 @@
-"""Measures of a source -> aggregates: all of them in one pass over its rows."""
+"""Measures of a source -> columns that say of every row whether it counts, and what it adds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from pyspark.sql import Column, functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.catalogue.expression_tree import Scalar
 from visitgrain.catalogue.measures import SKETCH_BASE, Measure, day_type
-from visitgrain.expressions.exact import EXACT
 from visitgrain.expressions.measures import FIRST_KEYS, Conditions
 from visitgrain.measures.sources import OTHER
 
 BUCKET = math.log(SKETCH_BASE)  # width of a sketch's buckets
+How = Literal["sum", "any", "least", "sketch"]
 
 
-class Summed(NamedTuple):
-    """A day column: its aggregate over rows, and how it merges with the same column of other rows."""
+class Part(NamedTuple):
+    """What rows give to a column of a day.
+
+    `holds` names the column that says which rows count, `value` that of what each gives (None = 1); where `by` names
+    the place of a row's key, only rows at `place` count.
+    """
 
     column: str
-    aggregate: Column
-    merge: str  # sum, max or min
+    how: How
+    holds: str
+    value: str | None = None
+    by: str | None = None
+    place: int = 0
 
 
 class Compiler(Conditions):
-    """Compiles the measures of a source over the columns of its rows."""
+    """Compiles measures over the rows of their source. `columns`: what was needed so far, each expression once."""
 
-    def holds(self, measure: Measure) -> Column:
-        """The rows that the measure counts; null is no."""
-        known = F.col("subscriber_id").isNull() if measure.subject == "nobody" else F.col("subscriber_id").isNotNull()
-        other = measure.subject == "sharer" or measure.date == "cancel_time"
-        of_it = known & (F.col(OTHER) == F.lit(other))
-        if measure.when:
-            of_it = of_it & self.value(measure.when)
-        if measure.agg == "sketch":
-            of_it = of_it & (self.value(str(measure.value)) >= 0)
-        return of_it
+    def __init__(self, rows: DataFrame, sets: Mapping[str, tuple[Scalar, ...]], zone: str) -> None:
+        super().__init__(rows, sets, zone)
+        self.columns: dict[str, Column] = {}
+        self._names: dict[tuple[object, ...], str] = {}
 
-    def day(self, measure: Measure) -> Iterator[Summed]:
-        """The aggregates of all columns of the measure but the map of a sketch."""
-        holds, name = self.holds(measure), measure.id
-        value = self.value(measure.value) if measure.value else F.lit(1)
+    def parts(self, measure: Measure) -> Iterator[Part]:
+        """Those of all columns of the measure."""
+        name, holds = measure.id, self._holds(measure)
         match measure.agg:
-            case "count":
-                yield Summed(name, F.count_if(holds), "sum")
-            case "sum":
-                yield Summed(name, _sum(holds, value, day_type(measure)), "sum")
+            case "count" | "sum":
+                yield Part(name, "sum", holds, self._value(measure))
             case "days" | "date_set" | "min_date" | "max_date":
-                yield Summed(name, F.max(F.when(holds, 1)), "max")
+                yield Part(name, "any", holds)
             case "sketch":
-                yield Summed(f"{name}__n", F.count_if(holds), "sum")
+                bucket = self._named((measure.value, "bucket"), lambda: self._bucket(measure))
+                yield Part(name, "sketch", holds, bucket)
+                yield Part(f"{name}__n", "sum", holds)
             case "first_by":
-                first = F.unix_micros("order_time") * FIRST_KEYS + _position(measure)
-                yield Summed(name, F.min(F.when(holds, first)), "min")
+                yield Part(name, "least", holds, self._named((measure.by, "first"), lambda: self._first(measure)))
             case _:
-                for key in measure.keys:
-                    yield _of_key(measure, key, holds & (F.col(str(measure.by)) == key), value)
+                how: How = "any" if measure.agg == "days_by" else "sum"
+                value, by = self._value(measure), self._place(measure)
+                for place, key in enumerate(measure.keys, 1):
+                    yield Part(measure.column(key), how, holds, value, by, place)
 
-    def bucket(self, measure: Measure) -> Column:
-        """Bucket of a row in a sketch; null where the measure does not count it. Values up to 1 are in bucket 0."""
+    def _named(self, what: tuple[object, ...], column: Callable[[], Column]) -> str:
+        if what not in self._names:
+            self._names[what] = f"_{len(self._names)}"
+            self.columns[self._names[what]] = column()
+        return self._names[what]
+
+    def _holds(self, measure: Measure) -> str:
+        """Of the rows that the measure counts; null is no."""
+        other = measure.subject == "sharer" or measure.date == "cancel_time"
+        sketched = measure.value if measure.agg == "sketch" else None
+        what = (measure.subject == "nobody", other, measure.when, sketched)
+        return self._named(what, lambda: self._condition(*what))
+
+    def _condition(self, nobody: bool, other: bool, when: str | None, sketched: str | None) -> Column:
+        known = F.col("subscriber_id").isNull() if nobody else F.col("subscriber_id").isNotNull()
+        found = known & (F.col(OTHER) == F.lit(other))
+        if when:
+            found = found & self.value(when)
+        return found & (self.value(sketched) >= 0) if sketched else found
+
+    def _value(self, measure: Measure) -> str | None:
+        text, kind = measure.value, day_type(measure)
+        return self._named((text, kind), lambda: self.value(text).cast(kind)) if text else None
+
+    def _bucket(self, measure: Measure) -> Column:
+        """Of a row in a sketch. Values up to 1 are in bucket 0."""
         logarithm = F.log(F.greatest(self.value(str(measure.value)), F.lit(1)).cast("double"))
-        return F.when(self.holds(measure), F.ceil(logarithm / F.lit(BUCKET)).cast("int"))
+        return F.ceil(logarithm / F.lit(BUCKET)).cast("int")
+
+    def _first(self, measure: Measure) -> Column:
+        return F.unix_micros("order_time") * FIRST_KEYS + self.columns[self._place(measure)]
+
+    def _place(self, measure: Measure) -> str:
+        """Of the row's key among those of the measure, from 1; 0 = none of them."""
+        return self._named((measure.by, "place"), lambda: _position(str(measure.by), measure.keys))
 
 
-def columns_of(measures: Sequence[Measure], compiler: Compiler) -> list[Summed]:
-    return [summed for measure in measures for summed in compiler.day(measure)]
-
-
-def _of_key(measure: Measure, key: Scalar, holds: Column, value: Column) -> Summed:
-    column = measure.column(key)
-    if measure.agg == "count_by":
-        return Summed(column, F.count_if(holds), "sum")
-    if measure.agg == "sum_by":
-        return Summed(column, _sum(holds, value, "bigint"), "sum")
-    return Summed(column, F.max(F.when(holds, 1)).cast("bigint"), "max")
-
-
-def _sum(holds: Column, value: Column, kind: str) -> Column:
-    return F.sum(F.when(holds, value.cast(EXACT if kind == "double" else kind)))
-
-
-def _position(measure: Measure) -> Column:
-    keys = F.array(*(F.lit(key) for key in measure.keys))
-    return F.array_position(keys, F.col(str(measure.by)))
+def _position(by: str, keys: Sequence[Scalar]) -> Column:
+    return F.array_position(F.array(*(F.lit(key) for key in keys)), F.col(by)).cast("int")

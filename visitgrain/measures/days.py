@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from pyspark.sql import Column, DataFrame, functions as F
-from pyspark.sql.types import DecimalType
+from pyspark.sql import DataFrame, functions as F
 
+from visitgrain.arrow.rows import ArrowRows, TableFiles
+from visitgrain.arrow.shuffle import buckets_of, exchanged, packed_by
 from visitgrain.catalogue.catalogue import Catalogue
-from visitgrain.catalogue.measures import SNAPSHOTS, Measure
+from visitgrain.catalogue.measures import Measure, day_columns
 from visitgrain.catalogue.metric_settings import MetricSettings
 from visitgrain.catalogue.metrics import SLICES_BY_EVENT
 from visitgrain.catalogue.table_columns import check_columns
 from visitgrain.expressions.literal_rows import literal_rows
-from visitgrain.measures.compiling import Compiler, Summed, columns_of
+from visitgrain.measures.adding import added, day_rows
+from visitgrain.measures.compiling import Compiler, Part
 from visitgrain.measures.sources import event_rows, exposure_rows, order_rows, result_rows, visit_rows
+from visitgrain.measures.subjects import KEYS, Spread
 from visitgrain.span import Span
-from visitgrain.tables.measuring import MEASURED_DAYS, SUBSCRIBER_DAYS, SUBSCRIBER_SLICE_DAYS
+from visitgrain.tables.measuring import MEASURED_DAYS, SUBSCRIBER_DAYS
 
-KEYS = ("subscriber_id", "day")
-SLICED_KEYS = (*KEYS, "slice", "slice_value")
+VISITS_COUNTED = ("visits", "anonymous_visits")  # each visit is in one of them
+EVENTS_PER_BUCKET = 300_000
+EVENTS_PER_SLICED_BUCKET = 100_000  # each of which is in some rows by slice
 
 
 class Measured(NamedTuple):
@@ -68,46 +72,59 @@ class Tables(NamedTuple):
         }
 
 
-def measure_days(*, spec: Measured, span: Span, **tables: DataFrame) -> dict[str, DataFrame]:
+def measure_days(
+    *, spec: Measured, span: Span, event_files: TableFiles, **tables: DataFrame
+) -> dict[str, DataFrame | ArrowRows]:
     """subscriber_days, and measured_days with a row for every day of the span. Accounts for every visit."""
     found = Tables(**tables)
-    days = merged(found.rows(spec.settings), spec, span, KEYS)
-    counted = days.withColumn("_rows", F.col("visits") + F.col("anonymous_visits"))
+    spread = _spread(event_files, span, EVENTS_PER_BUCKET)
     return {
-        SUBSCRIBER_DAYS.name: counted.select(*SUBSCRIBER_DAYS.column_names, "_rows"),
+        SUBSCRIBER_DAYS.name: _days(found.rows(spec.settings), spec, span, spread, accounts=VISITS_COUNTED),
         MEASURED_DAYS.name: measured_days(found.events, spec.zone, span),
     }
 
 
-def measure_slice_days(*, spec: Measured, span: Span, **tables: DataFrame) -> DataFrame:
+def measure_slice_days(*, spec: Measured, span: Span, event_files: TableFiles, **tables: DataFrame) -> ArrowRows:
     """subscriber_slice_days: every row counts once for each of its attributes that has a value."""
-    sliced = {name: _sliced(rows, spec.slices) for name, rows in Tables(**tables).rows(spec.settings).items()}
-    return merged(sliced, spec, span, SLICED_KEYS).select(*SUBSCRIBER_SLICE_DAYS.column_names)
+    spread = _spread(event_files, span, EVENTS_PER_SLICED_BUCKET)
+    return _days(Tables(**tables).rows(spec.settings), spec, span, spread, sliced=True)
 
 
-def merged(sources: Mapping[str, DataFrame], spec: Measured, span: Span, keys: Sequence[str]) -> DataFrame:
-    """One row per key with every day column: each source aggregated on its own, and the results of all merged."""
-    wanted = [measure for measure in spec.measures.values() if measure.source != SNAPSHOTS]
-    parts: list[DataFrame] = []
-    sketches: list[DataFrame] = []
-    summed: list[Summed] = []
-    for name, rows in sources.items():
-        rows = rows.where(F.col("day").between(F.lit(span.start), F.lit(span.end)))
-        measures = [measure for measure in wanted if measure.source == name]
-        compiler = Compiler(rows, spec.settings.sets, spec.zone)
-        columns = columns_of(measures, compiler)
-        parts.append(rows.groupBy(*keys).agg(*(column.aggregate.alias(column.column) for column in columns)))
-        summed += columns
-        sketches += [_sketch(rows, m, compiler.bucket(m), keys) for m in measures if m.agg == "sketch"]
-    together = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), parts)
-    totals = together.groupBy(*keys).agg(*(_merge(column).alias(column.column) for column in summed))
-    return reduce(lambda frame, sketch: _with_sketch(frame, sketch, keys), sketches, _plain(totals))
+def _spread(events: TableFiles, span: Span, each: int) -> Spread:
+    days = len(list(span.days()))
+    return Spread(span.start, days, buckets_of(events.rows // days, each=each))
 
 
-def _plain(frame: DataFrame) -> DataFrame:
-    """Exact sums as the double nearest to them."""
-    exact = {f.name for f in frame.schema if isinstance(f.dataType, DecimalType)}
-    return frame.select(*(F.col(n).cast("double").alias(n) if n in exact else F.col(n) for n in frame.columns))
+def _days(
+    sources: Mapping[str, DataFrame],
+    spec: Measured,
+    span: Span,
+    spread: Spread,
+    *,
+    sliced: bool = False,
+    accounts: Sequence[str] = (),
+) -> ArrowRows:
+    """One row per key with every day column: each source added up on its own, and the sums of all brought together."""
+    told = [_told(name, rows, spec, span, sliced=sliced) for name, rows in sources.items()]
+    sums = [packed_by(rows, partial(added, parts=parts, slices=slices, spread=spread)) for rows, parts, slices in told]
+    packed = exchanged(reduce(DataFrame.unionByName, sums), spread.buckets)
+    hows = {part.column: part.how for _, parts, _ in told for part in parts}
+    columns = [(column.name, column.type) for measure in spec.measures.values() for column in day_columns(measure)]
+    return ArrowRows(packed, partial(day_rows, hows=hows, columns=columns, sliced=sliced, accounts=accounts))
+
+
+def _told(
+    source: str, rows: DataFrame, spec: Measured, span: Span, *, sliced: bool
+) -> tuple[DataFrame, list[Part], list[str] | None]:
+    """Rows of the span with their keys, slices and what the measures of the source need; how these are added up; and
+    the slices, None where rows are not to be told apart."""
+    compiler = Compiler(rows, spec.settings.sets, spec.zone)
+    measures = (measure for measure in spec.measures.values() if measure.source == source)
+    parts = [part for measure in measures for part in compiler.parts(measure)]
+    slices = [name for name in spec.slices if name in rows.columns] if sliced else None
+    needed = (column.alias(name) for name, column in compiler.columns.items())
+    in_span = rows.where(F.col("day").between(F.lit(span.start), F.lit(span.end)))
+    return in_span.select(*KEYS, *(slices or ()), *needed), parts, slices
 
 
 def measured_days(events: DataFrame, zone: str, span: Span) -> DataFrame:
@@ -122,31 +139,3 @@ def measured_days(events: DataFrame, zone: str, span: Span) -> DataFrame:
         F.coalesce("events", F.lit(0)).cast("bigint").alias("events"),
         F.least("_end", F.coalesce("_last", "_end")).alias("complete_through"),
     )[MEASURED_DAYS.column_names]
-
-
-def _sliced(rows: DataFrame, slices: Sequence[str]) -> DataFrame:
-    there = [name for name in slices if name in rows.columns]
-    pairs = F.array(*(F.struct(F.lit(n).alias("slice"), F.col(n).alias("slice_value")) for n in there))
-    named = F.filter(pairs, lambda pair: pair["slice_value"].isNotNull())
-    return rows.select("*", F.inline(named))
-
-
-def _merge(column: Summed) -> Column:
-    value = F.col(column.column)
-    if column.merge == "min":
-        return F.min(value)
-    return F.coalesce(F.sum(value) if column.merge == "sum" else F.max(value), F.lit(0))
-
-
-def _sketch(rows: DataFrame, measure: Measure, bucket: Column, keys: Sequence[str]) -> DataFrame:
-    """Per key the map bucket -> rows."""
-    counts = rows.select(*keys, bucket.alias("_bucket")).where("_bucket is not null")
-    counts = counts.groupBy(*keys, "_bucket").agg(F.count(F.lit(1)).alias("_n"))
-    entries = F.array_sort(F.collect_list(F.struct("_bucket", "_n")))  # sorted: the map is the same on every run
-    return counts.groupBy(*keys).agg(F.map_from_entries(entries).alias(measure.id))
-
-
-def _with_sketch(frame: DataFrame, sketch: DataFrame, keys: Sequence[str]) -> DataFrame:
-    other = sketch.select(*(F.col(key).alias(f"_{key}") for key in keys), sketch.columns[-1])
-    same = reduce(lambda a, b: a & b, (F.col(key).eqNullSafe(F.col(f"_{key}")) for key in keys))
-    return frame.join(other, same, how="left").drop(*(f"_{key}" for key in keys))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F
 
+from visitgrain.arrow.casting import narrow
 from visitgrain.arrow.exact import parts_of as exact_parts
 from visitgrain.arrow.rows import FilePart, TableFiles, parts_of, read_part
 from visitgrain.arrow.shuffle import BUCKETS, as_binary, buckets_of, exchanged, gathered, marked, packed, packed_by
@@ -29,7 +30,6 @@ ADDED = (DAYS, SLICE_DAYS)  # a missing value is 0 there
 NOTHING = ({"min": 0, "max": 0}, {"min": None, "max": None})
 ROWS_PER_BUCKET = 300_000
 ROWS_AT_ONCE = 100_000  # that are sorted into buckets together
-NARROWER = (pa.int8(), pa.int16(), pa.int32())
 
 
 class Inputs(NamedTuple):
@@ -180,7 +180,7 @@ def _told(rows: pa.Table, of: str) -> pa.Table:
         else:
             columns[name] = column
     subject = columns.pop(SUBJECT)
-    sent = {name: _narrow(column) for name, column in columns.items() if of not in ADDED or not _is_zero(column)}
+    sent = {name: narrow(column) for name, column in columns.items() if of not in ADDED or not _is_zero(column)}
     if subject.null_count:
         sent[NOBODY] = pc.is_null(subject)
     sent[SUBJECT] = subject.fill_null(0)
@@ -189,15 +189,3 @@ def _told(rows: pa.Table, of: str) -> pa.Table:
 
 def _is_zero(column: pa.ChunkedArray | pa.Array) -> bool:
     return pa.types.is_integer(column.type) and pc.min_max(column).as_py() in NOTHING
-
-
-def _narrow(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    if not pa.types.is_integer(column.type):
-        return column
-    found = pc.min_max(column)
-    least, most = found["min"].as_py(), found["max"].as_py()
-    for kind in NARROWER:
-        limit = 1 << (kind.bit_width - 1)
-        if least is not None and -limit <= least and most < limit and kind.bit_width < column.type.bit_width:
-            return column.cast(kind)
-    return column
