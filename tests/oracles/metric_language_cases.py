@@ -82,15 +82,15 @@ def _sums() -> Iterator[tuple[str, bool]]:
     plans = SimpleNamespace(summed={leaf: "leaf_0"}, stands={("leaf_0",): "stands_0"})
     names = bucket.Coded(["web", "app"], np.array([0, 1, 0]))
     slices = bucket.Coded(["channel", "os", "version"], np.array([0, 0, 2]))
-    known, rows = np.array([True, True, False]), np.arange(3)
+    known, present = np.array([True, True, False]), np.ones(3, np.bool_)
     by_event = cells.of_events(slices, names)
-    found = cells.summed(people, plans, by_event, rows, known).to_pylist()
+    found = cells.summed(people, plans, by_event, present, known).to_pylist()
     told = {(row["slice"], row["slice_value"]): (row["leaf_0"], row["stands_0"]) for row in found}
     want = {("channel", "web"): (0, 0), ("channel", "app"): (2, 1), ("version", "web"): (5, 0)}
     yield "sums of slices, and who stands behind them", told == want
     yield "everybody has a number", people.leaf(Leaf("count", Name("a"))).tolist() == [1, 1, 1]
-    areas = cells.of_attributes({"area": bucket.Coded(["north"], np.array([0, -1, 0]))}, rows)
-    strata = cells.summed(people, plans, cells.of_strata(areas, names, "campaign_id"), rows, known).to_pylist()
+    areas = cells.of_attributes({"area": bucket.Coded(["north"], np.array([0, -1, 0]))}, np.arange(3))
+    strata = cells.summed(people, plans, cells.of_strata(areas, names, "campaign_id"), present, known).to_pylist()
     told = {(row["campaign_id"], row["slice"], row["slice_value"]): row["leaf_0"] for row in strata}
     of_web = {("web", "all", "all"): 5, ("web", "area", "north"): 5}
     of_app = {("app", "all", "all"): 2, ("app", "area", "unknown"): 2}

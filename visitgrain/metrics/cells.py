@@ -14,7 +14,7 @@ from visitgrain.arrow.exact import FRACTION, parts_of
 from visitgrain.metrics.bucket import Coded
 from visitgrain.metrics.plans import Plans
 from visitgrain.metrics.slices import ALL, SLICE, UNKNOWN
-from visitgrain.metrics.sums_of_days import ByKey, DayRows
+from visitgrain.metrics.sums_of_days import DayRows, Entries
 from visitgrain.metrics.values import People
 from visitgrain.span import Span
 
@@ -52,38 +52,47 @@ def of_strata(members: Membership, values: Coded, name: str) -> Membership:
     return Membership((name, *members.names), cells, members.numbers + values.codes[:, None] * len(members.cells))
 
 
-def summed(people: People, plans: Plans, members: Membership, rows: Array, known: Array) -> pa.Table:
-    """One row per cell with any of `rows` in it: its names, the sums of all leaves, and how many `known` subjects have
-    anything in each set of leaves that a metric stands on."""
-    parts: dict[str, Array] = {}
+def summed(people: People, plans: Plans, members: Membership, present: Array, known: Array) -> pa.Table:
+    """One row per cell with any subject that is `present`: its names, the sums of all leaves, and how many `known`
+    subjects have anything in each set of leaves that a metric stands on."""
+    entries: dict[str, Entries] = {}
     for leaf, name in plans.summed.items():
-        summand = people.leaf(leaf)[rows]
-        if np.issubdtype(summand.dtype, np.floating):
-            parts[name], parts[name + FRACTION] = parts_of(summand)
-        else:
-            parts[name] = summand
-    something = {name: values != 0 for name, values in parts.items()}
+        entries |= _entries(name, people.leaf(leaf), present)
     for names, flag in plans.stands.items():
-        columns = [something[part] for name in names for part in (name, name + FRACTION) if part in something]
-        parts[flag] = np.logical_or.reduce(columns) & known[rows]
-    groups = [_grouped(numbers) for numbers in members.numbers[rows].T if len(rows)]
-    there = np.concatenate([np.zeros(0, np.int64), *(group.keys for group in groups)])
-    return pa.table({**_named(members, there), **{name: _added(values, groups) for name, values in parts.items()}})
+        entries[flag] = _any(
+            [entries[part] for name in names for part in (name, name + FRACTION) if part in entries], known
+        )
+    subjects = np.flatnonzero(present)
+    there = np.unique(members.numbers[subjects])
+    sums = {name: _added(found, members)[there] for name, found in entries.items()}
+    return pa.table({**_named(members, there), **sums})
 
 
-def _grouped(numbers: Array) -> ByKey:
-    in_order = (np.diff(numbers) >= 0).all()  # as those of everybody are
-    return ByKey.of(numbers, slice(None) if in_order else np.argsort(numbers, kind="stable"))
+def _entries(name: str, summand: Array, present: Array) -> dict[str, Entries]:
+    """Where the leaf is not 0; of doubles the whole part, and the rest."""
+    if not np.issubdtype(summand.dtype, np.floating):
+        return {name: Entries.of(summand).among(present)}
+    rows = np.flatnonzero((summand != 0) & present)
+    parts = zip((name, name + FRACTION), parts_of(summand[rows]), strict=True)
+    return {part: Entries(rows, values) for part, values in parts}
 
 
-def _added(values: Array, groups: Sequence[ByKey]) -> Array:
-    """Sums of the cells of all groups, one after the other."""
-    return np.concatenate([np.zeros(0, np.int64), *(group.sums(values) for group in groups)])
+def _any(entries: Sequence[Entries], subjects: Array) -> Entries:
+    """1 for each of the `subjects` that is in one of `entries`."""
+    found = np.zeros(len(subjects), np.bool_)
+    for each in entries:
+        found[each.rows[each.values != 0]] = True
+    return Entries.of(found & subjects)
+
+
+def _added(entries: Entries, members: Membership) -> Array:
+    """Sums of all cells."""
+    return sum(entries.sums(numbers, len(members.cells)) for numbers in members.numbers.T)
 
 
 def observed(days: DayRows, sketch: str, within: Span, members: Membership) -> pa.Table:
     """One row per cell and bucket of a sketch: SLICE, `bucket`, and `n`, how many observations fell into it."""
-    rows = days.within(within)
+    rows = np.flatnonzero(days.within(within))
     if sketch not in days.maps or not len(rows):
         return NOTHING
     maps = days.maps[sketch].take(pa.array(rows))

@@ -83,14 +83,14 @@ Cells = Iterator[tuple[str, pa.Table]]
 def of_people(bucket: Bucket, frame: Frame, plans: Plans) -> Cells:
     """Everybody and each attribute."""
     members = of_attributes(frame.attributes, np.arange(bucket.size))
-    yield PEOPLE, summed(frame.people, plans, members, np.flatnonzero(frame.present), bucket.known)
+    yield PEOPLE, summed(frame.people, plans, members, frame.present, bucket.known)
     yield from _sketches(SKETCHES_OF_PEOPLE, bucket.days, plans, frame, members)
 
 
 def _of_events(bucket: Bucket, frame: Frame, plans: Plans) -> Cells:
     people, slices, values = bucket.slices
     members = of_events(slices, values)
-    yield EVENTS, summed(frame.people, plans, members, np.flatnonzero(frame.present), bucket.known[people])
+    yield EVENTS, summed(frame.people, plans, members, frame.present, bucket.known[people])
     yield from _sketches(SKETCHES_OF_EVENTS, bucket.slice_days, plans, frame, members)
 
 
@@ -99,9 +99,9 @@ def _of_members(bucket: Bucket, frame: Frame, everybody: Frame, plans: Plans) ->
     people, slices, values = bucket.slices
     if STRATUM not in slices.texts:
         return
-    rows = np.flatnonzero(frame.present & (slices.codes == slices.texts.index(STRATUM)))
+    present = frame.present & (slices.codes == slices.texts.index(STRATUM))
     members = of_strata(of_attributes(everybody.attributes, people), values, STRATUM)
-    yield MEMBERS, summed(frame.people, plans, members, rows, bucket.known[people])
+    yield MEMBERS, summed(frame.people, plans, members, present, bucket.known[people])
 
 
 def _sketches(of: str, days: DayRows, plans: Plans, frame: Frame, members: Membership) -> Cells:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,20 +60,25 @@ class State:
 
     def add_days(self, rows: DayRows, days: Span, known: Array) -> None:
         """What happened on these days to subjects that are `known`."""
-        positions = rows.within(days)
-        positions = positions[known[rows.subject[positions]]]
-        subject, day = rows.subject[positions], rows.day[positions].astype(np.int64)
-        self.present[subject] = True
-        happened = {name: rows.columns[name][positions] > 0 for name in SETS if name in rows.columns}
-        for name, there in happened.items():
-            date_sets.insert(self.sets[name], subject[there], day[there], self.origin)
-        for name, there in _of(FIRST, happened):
-            np.minimum.at(self.firsts[name], subject[there], day[there])
-        for name, there in _of(LAST, happened):
-            np.maximum.at(self.lasts[name], subject[there], day[there])
-        if FIRST_ORDER in rows.columns:
-            order = rows.columns[FIRST_ORDER][positions]
-            np.minimum.at(self.firsts[FIRST_ORDER], subject[order > 0], order[order > 0].astype(np.int64))
+        inside = rows.within(days) & known[rows.subject]
+        self.present[rows.subject[inside]] = True
+
+        def happened(name: str) -> tuple[Array, Array, Array]:
+            """Subject, day and number wherever there is any."""
+            found = rows.among(name, inside)
+            return rows.subject[found.rows], rows.day[found.rows].astype(np.int64), found.values
+
+        for name, words in self.sets.items():
+            subject, day, _ = happened(name)
+            date_sets.insert(words, subject, day, self.origin)
+        for name, counted in FIRST.items():
+            subject, day, _ = happened(counted)
+            np.minimum.at(self.firsts[name], subject, day)
+        for name, counted in LAST.items():
+            subject, day, _ = happened(counted)
+            np.maximum.at(self.lasts[name], subject, day)
+        subject, _, order = happened(FIRST_ORDER)
+        np.minimum.at(self.firsts[FIRST_ORDER], subject, order)
 
 
 def sets_of(rows: DayRows, names: Sequence[str], days: Span, origin: int, known: Array) -> dict[str, Array]:
@@ -81,10 +86,6 @@ def sets_of(rows: DayRows, names: Sequence[str], days: Span, origin: int, known:
     state = State.empty(rows.size, origin)
     state.add_days(rows, days, known)
     return {name: state.sets[name] for name in names}
-
-
-def _of(dates: Mapping[str, str], happened: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    return ((name, happened[counted]) for name, counted in dates.items() if counted in happened)
 
 
 def _words(column: pa.ChunkedArray) -> Array:

@@ -31,29 +31,33 @@ def day_columns(plans: Plans, windows: Iterable[WindowEnd], day: date, *, sliced
     return list(dict.fromkeys([*added, *sketches, *dated]))
 
 
-class ByKey(NamedTuple):
-    """Rows in the order of their keys: where each of `keys`, which differ, begins."""
+class Entries(NamedTuple):
+    """A column of whole numbers, most of which are 0: where it is another number, and which."""
 
-    order: Array | slice
-    starts: Array
-    keys: Array
+    rows: Array
+    values: Array
 
     @classmethod
-    def of(cls, keys: Array, order: Array | slice) -> ByKey:
-        """`order` brings rows with the same key, which is 0 or more, together; it may leave some out."""
-        ordered = keys[order]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        return cls(order, starts, ordered[starts])
+    def of(cls, column: Array, start: int = 0) -> Entries:
+        """`start`: the number of its first row."""
+        rows = np.flatnonzero(column != 0)
+        return cls(rows + start, column[rows].astype(np.int64))
 
-    def sums(self, values: Array) -> Array:
-        """One per key, of one row at least."""
-        found: Array = np.add.reduceat(values[self.order], self.starts, dtype=np.int64)
-        return found
+    def among(self, rows: Array) -> Entries:
+        """Those of the rows for which `rows` is true."""
+        there = rows[self.rows]
+        return self if there.all() else Entries(self.rows[there], self.values[there])
+
+    def sums(self, number: Array, size: int) -> Array:
+        """Per number its sum; `number` says which each row has."""
+        total = np.zeros(size, np.int64)
+        np.add.at(total, number[self.rows], self.values)
+        return total
 
 
 @dataclass(frozen=True)
 class DayRows:
-    """Rows of days in the order of their subjects, which are numbered from 0 to `size` - 1.
+    """Rows of days, each of a subject; these are numbered from 0 to `size` - 1.
 
     `columns` are whole numbers; of a double its whole part, and behind FRACTION the rest. `maps` are sketches.
     """
@@ -61,13 +65,12 @@ class DayRows:
     size: int
     subject: Array
     day: Array
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Entries]
     maps: Mapping[str, pa.MapArray]
 
     @classmethod
     def of(cls, size: int, subject: Array, tables: Sequence[pa.Table]) -> DayRows:
         """From tables of which `subject` tells the subject of each row; columns that a table lacks are 0 in it."""
-        order = np.argsort(subject, kind="stable")
         kinds = {field.name: field.type for table in tables for field in table.schema}
         plain = [name for name, kind in kinds.items() if pa.types.is_integer(kind) and name != "subscriber_id"]
         columns = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
@@ -75,36 +78,33 @@ class DayRows:
         day = _together([table["day"].cast(pa.int32()).to_numpy() for table in tables])
         return cls(
             size,
-            subject[order],
-            day[order],
-            {name: _column(columns, len(order), name)[order] for name in plain},
-            {name: _map(columns, kinds[name], name).take(pa.array(order)) for name in maps},
+            subject,
+            day,
+            {name: _column(columns, name) for name in plain},
+            {name: _map(columns, kinds[name], name) for name in maps},
         )
 
     def within(self, days: Span) -> Array:
-        """Positions of the rows of these days."""
-        return np.flatnonzero(self._inside(days))
-
-    def _inside(self, days: Span) -> Array:
-        return (self.day >= day_number(days.start)) & (self.day <= day_number(days.end))
+        """Per row: is it of these days?"""
+        found: Array = (self.day >= day_number(days.start)) & (self.day <= day_number(days.end))
+        return found
 
     def present(self, days: Span) -> Array:
         """Per subject: is there a row of these days?"""
         found = np.zeros(self.size, np.bool_)
-        found[self.subject[self._inside(days)]] = True
+        found[self.subject[self.within(days)]] = True
         return found
+
+    def among(self, name: str, rows: Array) -> Entries:
+        """Those of the column in the rows for which `rows` is true; none of a column that no table has."""
+        return self.columns.get(name, NOTHING).among(rows)
 
     def sums(self, names: Iterable[str], days: Span) -> dict[str, Array]:
         """Per name the sum over these days of every subject; of a double as double."""
-        inside = self._inside(days)
-        wanted = slice(None) if inside.all() else np.flatnonzero(inside)  # nothing is copied to take all rows
-        subjects = ByKey.of(self.subject, wanted)
+        inside = self.within(days)
 
         def added(name: str) -> Array:
-            total = np.zeros(self.size, np.int64)
-            if name in self.columns and len(subjects.keys):
-                total[subjects.keys] = subjects.sums(self.columns[name])
-            return total
+            return self.among(name, inside).sums(self.subject, self.size)
 
         def number(name: str) -> Array:
             rest = f"{name}{FRACTION}"
@@ -113,16 +113,17 @@ class DayRows:
         return {name: number(name) for name in names}
 
 
-def _column(tables: Sequence[Mapping[str, pa.ChunkedArray]], rows: int, name: str) -> Array:
-    """Of all tables, one after the other, in the widest of their types. Nulls are 0, and so is what a table lacks."""
-    types = {table[name].type.to_pandas_dtype() for table in tables if name in table}
-    found, start = np.zeros(rows, np.result_type(*types)), 0
+NOTHING = Entries(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _column(tables: Sequence[Mapping[str, pa.ChunkedArray]], name: str) -> Entries:
+    """Of all tables, one after the other. Nulls are 0, and so is what a table lacks."""
+    found, start = [NOTHING], 0
     for table in tables:
-        end = start + len(table["day"])
         if name in table:
-            found[start:end] = table[name].fill_null(0).to_numpy()
-        start = end
-    return found
+            found.append(Entries.of(table[name].fill_null(0).to_numpy(), start))
+        start += len(table["day"])
+    return Entries(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _map(tables: Sequence[Mapping[str, pa.ChunkedArray]], kind: pa.DataType, name: str) -> pa.Array:
