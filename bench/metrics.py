@@ -1,9 +1,9 @@
 """Metrics: `python -m bench.metrics [--subscribers 50000 200000] [--runs 3] [--alone]`. Prints.
 
-The wide table of a month (month, r30, r90) by the product's job and by DuckDB, one query a family, whose values are
-compared; and the populations of a day (day, r28). `--alone`: the wide table one metric at a time as well, as separate
-queries would be (every tenth is measured). A lake of 4,000 simulated subscribers and three months is made once by the
-product; larger ones have every subscriber many times, under other ids. Each side is warm, in its own process.
+The wide table of a month (month, r30, r90) and the populations of a day (day, r28), by the product's jobs and by
+DuckDB, one query a family; their values are compared. `--alone`: the wide table one metric at a time as well, as
+separate queries would be (every tenth is measured). A lake of 4,000 simulated subscribers and three months is made once
+by the product; larger ones have every subscriber many times, under other ids. Each side is warm, in its own process.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 
 from bench.contestants import FOLDER
 from bench.harness import timed
+from bench.measure import Usage
 from bench.metric_lakes import lake_of
-from bench.metric_rival import DUCKDB, assert_same_values
+from bench.metric_rival import DUCKDB, assert_same_populations, assert_same_values
 from bench.product import open_lake
 from jobs import compute_population_metrics, compute_subscriber_metrics
 from visitgrain.metrics.plans import Plans
@@ -34,6 +35,7 @@ from visitgrain.span import Span
 MONTH = Span.month_of(date(2025, 3, 1))
 DAY = Span(date(2025, 3, 30), date(2025, 3, 30))
 WINDOWS = ("month", "r30", "r90")
+DAY_WINDOWS = ("day", "r28")
 EVERY = 10  # of the metrics that are also computed alone
 
 
@@ -52,19 +54,18 @@ def compare(lake: Path, runs: int, *, alone: bool) -> None:
     """Prints the usage of both jobs, of DuckDB, and of the wide table one metric at a time."""
     context = open_lake(lake)
     plans = replace(Plans.of_subscribers(context.catalogue), windows=WINDOWS)
-    daily = replace(Plans.daily(context.catalogue), windows=("day", "r28"))
+    daily = replace(Plans.daily(context.catalogue), windows=DAY_WINDOWS)
     wide = timed("wide table", partial(computed, context, MONTH_JOB, plans, MONTH), runs)
-    timed("populations of a day", partial(computed, context, DAY_JOB, daily, DAY), runs)
+    of_day = timed("populations of a day", partial(computed, context, DAY_JOB, daily, DAY), runs)
     target = FOLDER / "duckdb-metrics"
-    request = {"lake": str(lake), "target": str(target), "runs": runs}
-    command = [sys.executable, "-m", "bench.metric_rival"]
-    told = subprocess.run(command, input=json.dumps(request), text=True, check=True, stdout=subprocess.PIPE).stdout
-    usage = json.loads(told.splitlines()[-1])
-    print(f"{DUCKDB}: {usage['wall_s']:.1f} s, {usage['cpu_s']:.1f} CPU s")
-    print(f"the job takes {wide.cpu_s / usage['cpu_s']:.2f} x the CPU of it", flush=True)
-    staged = written(context, MONTH_JOB, plans, MONTH)
-    assert_same_values(staged.rows(context.lake.store), Path(target), plans)
-    context.lake.discard(staged)
+    for task, job, asked, span, usage, assert_same in (
+        ("wide", MONTH_JOB, plans, MONTH, wide, assert_same_values),
+        ("populations", DAY_JOB, daily, DAY, of_day, assert_same_populations),
+    ):
+        _against_duckdb(task, lake, target, usage, runs)
+        staged = written(context, job, asked, span)
+        assert_same(staged.rows(context.lake.store), target, asked)
+        context.lake.discard(staged)
     if alone:
         each = [
             timed(f"{metric.id} alone", partial(computed, context, MONTH_JOB, plans.only([metric.id]), MONTH), 1)
@@ -72,6 +73,15 @@ def compare(lake: Path, runs: int, *, alone: bool) -> None:
         ]
         every, number = sum(usage.wall_s for usage in each) / len(each) * len(plans.metrics), len(plans.metrics)
         print(f"{number} separate queries: {every:.0f} s, {every / wide.wall_s:.1f} x the wide table")
+
+
+def _against_duckdb(task: str, lake: Path, target: Path, usage: Usage, runs: int) -> None:
+    request = {"task": task, "lake": str(lake), "target": str(target), "runs": runs}
+    command = [sys.executable, "-m", "bench.metric_rival"]
+    told = subprocess.run(command, input=json.dumps(request), text=True, check=True, stdout=subprocess.PIPE).stdout
+    other = json.loads(told.splitlines()[-1])
+    print(f"{DUCKDB}, {task}: {other['wall_s']:.1f} s, {other['cpu_s']:.1f} CPU s")
+    print(f"the job takes {usage.cpu_s / other['cpu_s']:.2f} x the CPU of it", flush=True)
 
 
 MONTH_JOB, DAY_JOB = compute_subscriber_metrics.JOB, compute_population_metrics.JOB

@@ -50,21 +50,25 @@ def wide_table(
     target: Path,
 ) -> None:
     """`files` by table, with a folder column=value per partition. Writes a Parquet file per window and family."""
-    for name, paths in files.items():
-        engine.execute(
-            f"create or replace view {name} as select * from read_parquet({list(paths)}, hive_partitioning = true)"
-        )
+    views(engine, files)
     for window in windows:
-        for back in _backs(plans):
-            engine.execute(f"create or replace table sums_{back} as {_sums(plans, window, back)}")
+        for back in backs(plans):
+            engine.execute(f"create or replace table sums_{back} as {sums(plans, window, back)}")
         origin = origin_of(day_number(window.end))
-        engine.execute(f"create or replace table state as {_state(window, origin)}")
+        engine.execute(f"create or replace table state as {state(window, origin)}")
         formulas = Formulas(plans, window, origin)
-        engine.execute(f"create or replace table wide as {_wide(formulas, months)}")
+        engine.execute(f"create or replace table wide as {wide(formulas, months)}")
         for family, names in _families(plans):
             values = ", ".join(f"{formulas.metric(name)} as {name}" for name in names)
             path = target / f"{window.name}-{family}.parquet"
             engine.execute(f"copy (select subscriber_id, {values} from wide) to '{path}' (format parquet)")
+
+
+def views(engine: duckdb.DuckDBPyConnection, files: dict[str, Sequence[str]]) -> None:
+    for name, paths in files.items():
+        engine.execute(
+            f"create or replace view {name} as select * from read_parquet({list(paths)}, hive_partitioning = true)"
+        )
 
 
 def _families(plans: Plans) -> Iterator[tuple[str, list[str]]]:
@@ -74,24 +78,24 @@ def _families(plans: Plans) -> Iterator[tuple[str, list[str]]]:
     yield from found.items()
 
 
-def _sums(plans: Plans, window: WindowEnd, back: int) -> str:
+def sums(plans: Plans, window: WindowEnd, back: int) -> str:
     """One row per subscriber with days in the window, `back` windows ago: every additive atom of it."""
     atoms = [found for found in plans.added if found.back == back]
     texts = [f"sum({column(Atom(found.measure, found.key))}) as {column(found)}" for found in atoms]
     days = window.bounds(back)
-    inside = f"{_between(days.start, days.end)} and subscriber_id is not null"
+    inside = f"{between(days.start, days.end)} and subscriber_id is not null"
     return f"select subscriber_id, {', '.join(texts)} from days where {inside} group by subscriber_id"
 
 
-def _backs(plans: Plans) -> list[int]:
+def backs(plans: Plans) -> list[int]:
     return sorted({found.back for found in plans.added})
 
 
-def _between(first: date, last: date) -> str:
+def between(first: date, last: date) -> str:
     return f"day between date '{first}' and date '{last}'"
 
 
-def _state(window: WindowEnd, origin: int) -> str:
+def state(window: WindowEnd, origin: int) -> str:
     """The state of the month end before, and the days of the month until the end of the window."""
     base = month_end_before(window.end)
     drop = (origin - origin_of(day_number(base))) // BITS
@@ -111,7 +115,7 @@ def _state(window: WindowEnd, origin: int) -> str:
     bits += [f"max({day}) filter ({counted} > 0) as {name}" for name, counted in LAST.items()]
     moved += [f"({name} - date '1970-01-01') as {name}" for name in (*FIRST, *LAST)]
     days = f"select subscriber_id, {', '.join(bits)}, min({FIRST_ORDER}) as {FIRST_ORDER} from days where subscriber_id"
-    days += f" is not null and {_between(window.end.replace(day=1), window.end)} group by subscriber_id"
+    days += f" is not null and {between(window.end.replace(day=1), window.end)} group by subscriber_id"
     before = f"select subscriber_id, {', '.join(moved)}, {FIRST_ORDER} from states where as_of = date '{base}'"
     words = [f"{name}_{word}" for name in SETS for word in range(WORDS)]
     both = [f"coalesce(b.{word}, 0::ubigint) | coalesce(d.{word}, 0::ubigint) as {word}" for word in words]
@@ -120,11 +124,11 @@ def _state(window: WindowEnd, origin: int) -> str:
     return f"select subscriber_id, {', '.join(both)} from ({before}) b full join ({days}) d using (subscriber_id)"
 
 
-def _wide(formulas: Formulas, months: Months) -> str:
+def wide(formulas: Formulas, months: Months) -> str:
     """One row per subscriber of the window: all atoms that formulas read."""
     plans, window = formulas.plans, formulas.window
     ids, joins, columns = ["select subscriber_id from state"], [], []
-    for back in _backs(plans):
+    for back in backs(plans):
         ids.append(f"select subscriber_id from sums_{back}")
         joins.append(f"left join sums_{back} using (subscriber_id)")
     columns += [column(found) for found in plans.added]
