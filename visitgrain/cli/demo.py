@@ -53,7 +53,7 @@ def demo(
     _run(click_context, "ingest", "--source", "canonical", "--path", str(folder))
     _run(click_context, "backfill", "monthly", "--from", f"{first:%Y-%m}", "--to", f"{last:%Y-%m}")
     _report(context, began)
-    _suggest(last)
+    _suggest(first, last)
 
 
 def _simulate_once(click_context: click.Context, feed: Feed, folder: Path) -> None:
@@ -102,14 +102,16 @@ def _report(context: Context, began: datetime) -> None:
     click.echo(f"{len(made)} tables in {total:.0f} s; run {context.run_id}")
 
 
-def _suggest(last: date) -> None:
-    month = f"{last:%Y-%m}"
+def _suggest(first: date, last: date) -> None:
+    month, months = f"{last:%Y-%m}", f"--from {first:%Y-%m} --to {last:%Y-%m}"
     click.echo("\nnext, for example (commands are in .venv/bin):")
     for command, why in (
         ("visitgrain status", "which days and months are there"),
         (f"visitgrain explain subscriber ID --month {month}", "inputs, levels and segment of one subscriber"),
+        (f"visitgrain backfill monthly_metrics {months}", "157 metrics of every subscriber and slice"),
+        ("visitgrain metrics list --first-screen", "what they mean; then `metrics diff`, `metrics export`"),
         (f"visitgrain run monthly --date {last}", "run it again: the same tables"),
         (f"visitgrain plan monthly --date {last}", "what a run reads and writes, without Spark"),
         ("visitgrain config show --origin", "every setting and where it comes from"),
     ):
-        click.echo(f"  {command:<52} {why}")
+        click.echo(f"  {command:<62} {why}")

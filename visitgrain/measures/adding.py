@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visitgrain.arrow.casting import narrow
 from visitgrain.arrow.exact import FRACTION, parts_of, whole_of
-from visitgrain.arrow.shuffle import gathered, packed, tables_in
+from visitgrain.arrow.shuffle import gathered, packed, tables_in, together
 from visitgrain.measures.compiling import How, Part
 from visitgrain.measures.subjects import KEYS, SLICED_KEYS, Spread, Subjects
 
@@ -38,11 +38,16 @@ def added(
     """Sums per subscriber and day, or with `slices` per value of each of them as well. Packed, without columns of 0."""
     for rows in gathered((pa.Table.from_batches([batch]) for batch in batches), rows=ROWS_AT_ONCE):
         given, subjects = list(_given(rows, parts)), Subjects.of([rows], KEYS)
-        for found in [subjects] if slices is None else [subjects.by(name, rows[name]) for name in slices]:
-            sums = found.keys.append_column(BUCKET, pa.array(spread.bucket(found.keys)))
-            for each in given:
-                sums = sums.append_column(each.column, narrow(_added(each, found)))
-            yield from packed([sums], key=BUCKET, buckets=spread.buckets)
+        told_apart = [subjects] if slices is None else [subjects.by(name, rows[name]) for name in slices]
+        sums = together([_sums(given, found, spread) for found in told_apart])
+        yield from packed([sums], key=BUCKET, buckets=spread.buckets)
+
+
+def _sums(given: Iterable[Given], subjects: Subjects, spread: Spread) -> pa.Table:
+    sums = subjects.keys.append_column(BUCKET, pa.array(spread.bucket(subjects.keys)))
+    for each in given:
+        sums = sums.append_column(each.column, narrow(_added(each, subjects)))
+    return sums
 
 
 def _given(rows: pa.Table, parts: Sequence[Part]) -> Iterator[Given]:
