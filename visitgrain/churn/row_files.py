@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visitgrain.arrow.hashing import mix
-from visitgrain.arrow.rows import NOWHERE, FilePart, Function, TableFiles, parts_of, read_part
+from visitgrain.arrow.rows import NOWHERE, FilePart, Function, TableFiles, parts_of, read_part, read_pieces
 from visitgrain.arrow.shuffle import buckets_of, exchanged, packed, packed_by, unpacked
 from visitgrain.churn.model_rows import KEY
 from visitgrain.span import Span
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_TASK = 250_000  # where rows of two tables are brought together
+ROWS_AT_ONCE = 50_000
 Windows = Mapping[str, Sequence[str]]  # window -> metrics
 
 
@@ -45,12 +46,15 @@ def rows_in_files(
 ) -> RowFiles:
     """Rows as of `model_rows.rows_of`. Without metrics among the features nothing is shuffled."""
     metrics = metrics_in(names, windows)
-    habits = partial(_habits, names=[name for name in names if name in FEATURES], active=active)
+    habits = [name for name in names if name in FEATURES]
     if not metrics:
-        return RowFiles(churn_features.listing, partial(_read, habits=habits))
+        return RowFiles(churn_features.listing, partial(_read, names=habits, active=active))
     buckets = buckets_of(churn_features.rows, each=ROWS_PER_TASK)
     packs = [
-        packed_by(churn_features.listing, partial(_packed, read=habits, buckets=buckets)),
+        packed_by(
+            churn_features.listing,
+            partial(_packed, read=partial(_habits, names=habits, active=active), buckets=buckets),
+        ),
         packed_by(
             subscriber_metrics.listing, partial(_packed, read=partial(_metrics, metrics=metrics), buckets=buckets)
         ),
@@ -70,8 +74,10 @@ def metrics_in(names: Sequence[str], windows: Sequence[str]) -> dict[str, list[s
     return {window: metrics for window, metrics in found.items() if metrics}
 
 
-def _read(listing: Iterator[pa.RecordBatch], *, habits: partial[pa.Table]) -> Iterator[pa.Table]:
-    return map(habits, parts_of(listing))
+def _read(listing: Iterator[pa.RecordBatch], *, names: Sequence[str], active: bool) -> Iterator[pa.Table]:
+    for file in parts_of(listing):
+        for rows in read_pieces(file, _columns(names), rows=ROWS_AT_ONCE):
+            yield _chosen(rows, names, active)
 
 
 def _packed(listing: Iterable[pa.RecordBatch], *, read: partial[pa.Table], buckets: int) -> Iterator[pa.RecordBatch]:
@@ -82,9 +88,16 @@ def _packed(listing: Iterable[pa.RecordBatch], *, read: partial[pa.Table], bucke
 
 
 def _habits(file: FilePart, *, names: Sequence[str], active: bool) -> pa.Table:
-    table = read_part(file, [*KEY, "active", "gone", *names])
-    there = pc.and_(table["active"] if active else pc.invert(table["active"]), pc.invert(table["gone"]))
-    return table.select([*KEY, *names]).filter(there)
+    return _chosen(read_part(file, _columns(names)), names, active)
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    return [*KEY, "active", "gone", *names]
+
+
+def _chosen(rows: pa.Table, names: Sequence[str], active: bool) -> pa.Table:
+    there = pc.and_(rows["active"] if active else pc.invert(rows["active"]), pc.invert(rows["gone"]))
+    return rows.select([*KEY, *names]).filter(there)
 
 
 def _metrics(file: FilePart, *, metrics: Windows) -> pa.Table:
