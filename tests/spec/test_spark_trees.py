@@ -108,3 +108,16 @@ def test_xgboost_trains_in_spark_the_same_from_rows_in_any_order(rows, table):
     assert 1 <= first.final.settings["trees"] < 2000
     contributions, baseline = first.final.contributions(x[:50])
     np.testing.assert_allclose(sigmoid(contributions.sum(axis=1) + baseline), first.final.score(x[:50]), atol=1e-5)
+
+
+def test_batches_of_any_size_train_the_same(spark, rows, table):
+    """Of three rows few batches have both kinds: those to learn from, and those to choose on."""
+    choosing, size = F.col("month") == MONTHS[-1], "spark.sql.execution.arrow.maxRecordsPerBatch"
+    whole, before = fit_distributed(rows, FEATURES, choosing, seed=3), spark.conf.get(size)
+    spark.conf.set(size, "3")
+    try:
+        cut = fit_distributed(rows, FEATURES, choosing, seed=3)
+    finally:
+        spark.conf.set(size, before)
+    x = table[list(NAMES)].to_numpy()
+    np.testing.assert_allclose(cut.final.score(x), whole.final.score(x), rtol=0, atol=1e-12)

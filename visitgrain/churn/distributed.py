@@ -14,7 +14,7 @@ from visitgrain.churn.model_rows import FeatureSet
 from visitgrain.churn.trees import FittedTrees
 
 NAME = "xgboost_spark"
-CHOOSING = "_choosing"
+CHOOSING, VALUES = "_choosing", "_values"
 MOST_TREES, PATIENCE = 2000, 50
 
 
@@ -33,11 +33,11 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
     """
     began = perf_counter()
     workers = _workers(rows)
-    known = placed(rows, features, choosing).persist()
+    known = _in_one_column(placed(rows, features, choosing), features).persist()
     try:
-        early = _trained(known, features, workers, seed, trees=MOST_TREES, stop=True)
+        early = _trained(known, workers, seed, trees=MOST_TREES, stop=True)
         trees = early.get_booster().best_iteration + 1
-        final = _trained(known, features, workers, seed, trees=trees, stop=False)
+        final = _trained(known, workers, seed, trees=trees, stop=False)
         first = early.get_booster()[:trees]
         early_fit, final_fit = (_fitted(booster, features, trees, seed) for booster in (first, final.get_booster()))
         return Distributed(early_fit, final_fit, perf_counter() - began)
@@ -46,26 +46,30 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
 
 
 def placed(rows: DataFrame, features: FeatureSet, choosing: Column) -> DataFrame:
-    """What is learnt from, and CHOOSING. A worker's rows and their order are the same on every run, so bagging is.
-
-    All months of a subscriber together: xgboost.spark fails at a batch without rows to choose on ("KeyError: values").
-    """
+    """What is learnt from, and CHOOSING. A worker's rows and their order are the same on every run, so bagging is."""
     narrow = rows.select("subscriber_id", "month", "outcome", choosing.alias(CHOOSING), *features.names)
     return narrow.repartition(_workers(rows), "subscriber_id").sortWithinPartitions("subscriber_id", "month")
+
+
+def _in_one_column(rows: DataFrame, features: FeatureSet) -> DataFrame:
+    """Features as an array, null = nan. With a column each xgboost.spark fails at a batch of which no row, or every
+    one, is there to choose on ("KeyError: values")."""
+    values = F.array(*(F.coalesce(name, F.lit(float("nan"))) for name in features.names))
+    return rows.select("outcome", CHOOSING, values.alias(VALUES))
 
 
 def _workers(rows: DataFrame) -> int:
     return max(1, min(rows.sparkSession.sparkContext.defaultParallelism, 64))
 
 
-def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, trees: int, stop: bool) -> Any:
+def _trained(rows: DataFrame, workers: int, seed: int, *, trees: int, stop: bool) -> Any:
     from xgboost.spark import SparkXGBClassifier
 
     logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
 
     stopping: dict[str, Any] = {"validation_indicator_col": CHOOSING, "early_stopping_rounds": PATIENCE} if stop else {}
     learner = SparkXGBClassifier(
-        features_col=list(features.names),
+        features_col=VALUES,
         label_col="outcome",
         num_workers=workers,
         n_estimators=trees,
@@ -77,7 +81,7 @@ def _trained(rows: DataFrame, features: FeatureSet, workers: int, seed: int, *, 
         **XGBOOST,
         **stopping,
     )
-    return learner.fit(rows.withColumns({name: F.coalesce(name, F.lit(float("nan"))) for name in features.names}))
+    return learner.fit(rows)
 
 
 def _fitted(booster: Any, features: FeatureSet, trees: int, seed: int) -> FittedTrees:
