@@ -76,7 +76,8 @@ def place(spark, small_world, tmp_path, monkeypatch) -> Place:
     monkeypatch.setattr(Context, "spark", spark)
     _one_version_per_month(Lake(None, str(tmp_path / "lake"), "Asia/Shanghai"))
     monkeypatch.chdir(tmp_path)
-    settings = {"lake": tmp_path / "lake", "lock_wait_s": 0, "pseudonym_secret_file": tmp_path / "key"}
+    secret = small_world.settings.pseudonym_secret_file
+    settings = {"lake": tmp_path / "lake", "lock_wait_s": 0, "pseudonym_secret_file": secret}
     return Place(tmp_path, ["--conf", str(tmp_path / "conf"), *_set(settings)])
 
 
