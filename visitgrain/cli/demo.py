@@ -114,4 +114,4 @@ def _suggest(first: date, last: date) -> None:
         (f"visitgrain plan monthly --date {last}", "what a run reads and writes, without Spark"),
         ("visitgrain config show --origin", "every setting and where it comes from"),
     ):
-        click.echo(f"  {command:<62} {why}")
+        click.echo(f"  {command:<64} {why}")
