@@ -53,10 +53,11 @@ def _sums(given: Iterable[Given], subjects: Subjects, spread: Spread) -> pa.Tabl
 def _given(rows: pa.Table, parts: Sequence[Part]) -> Iterator[Given]:
     """Nothing of columns to which no row gives anything. A row without a value gives nothing."""
     holding = {name: np.flatnonzero(rows[name].fill_null(False)) for name in {part.holds for part in parts}}
+    places = {name: _filled(rows[name]) for name in {part.by for part in parts if part.by}}
     for part in parts:
         found = holding[part.holds]
         if part.by:
-            found = found[_filled(rows[part.by])[found] == part.place]
+            found = found[places[part.by][found] == part.place]
         values = np.ones(len(found), np.int64)
         if part.value:
             found = found[rows[part.value].is_valid().to_numpy()[found]]

@@ -68,15 +68,13 @@ class State:
             found = rows.among(name, inside)
             return rows.subject[found.rows], rows.day[found.rows].astype(np.int64), found.values
 
-        for name, words in self.sets.items():
-            subject, day, _ = happened(name)
-            date_sets.insert(words, subject, day, self.origin)
+        dated = {name: happened(name)[:2] for name in SETS}
+        for name, (subject, day) in dated.items():
+            date_sets.insert(self.sets[name], subject, day, self.origin)
         for name, counted in FIRST.items():
-            subject, day, _ = happened(counted)
-            np.minimum.at(self.firsts[name], subject, day)
+            np.minimum.at(self.firsts[name], *dated[counted])
         for name, counted in LAST.items():
-            subject, day, _ = happened(counted)
-            np.maximum.at(self.lasts[name], subject, day)
+            np.maximum.at(self.lasts[name], *dated[counted])
         subject, _, order = happened(FIRST_ORDER)
         np.minimum.at(self.firsts[FIRST_ORDER], subject, order)
 
