@@ -1,4 +1,4 @@
-"""H1, H2: twenty numbers that exist nowhere else go through ingest and the visits; nothing but the vault shows one."""
+"""H1, H2: twenty numbers that exist nowhere else go through ingest and every pipeline; nothing but the vault shows one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from jobs.erase_subscribers import erase, request
 from jobs.ingest_source import ingest
-from pipelines import daily
+from pipelines import daily, daily_metrics, monthly, monthly_churn, monthly_metrics, monthly_value
 from tests.jobs.ingest_world import HEADER, SHOP, delivery, event, shop_context
 from visitgrain.errors import GateRefused
 from visitgrain.expressions.keyed_hash import subscriber_id
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.faults
 CANARIES = [f"139{n:02}77{n:02}31" for n in range(20)]
 MAPPING = (
     SHOP.replace("pseudonym(number)\n      event_time", "pseudonym(msisdn(number))\n      event_time")
+    .replace("pseudonym(number), month", "'pseudonym(msisdn(number), date(since))', month")
     + """\
   numbers:
     files: "numbers/*"
@@ -65,6 +66,7 @@ def feed() -> dict[str, list[str] | str]:
         "events/a.csv": rows,
         "events/b.csv": "\n".join([f"{HEADER},note,secret_field", *more, ""]),
         "numbers/n.csv": "\n".join(["number,since", *numbers]),
+        "months/m.csv": "\n".join(["number,since,month,arpu", *(f"{c},2020-01-01,2026-03,59" for c in CANARIES)]),
     }
 
 
@@ -82,7 +84,10 @@ def test_h01_and_h02_no_number_outside_of_the_vault(spark, tmp_path, capfd):
     outcomes = {table.table: table.outcomes for table in result.tables}
     assert outcomes["events"] == {"kept": 24, "quarantined:msisdn": 1, "quarantined:type:step_no": 1}
     assert outcomes["numbers"] == {"kept": 20, "quarantined:type:valid_from": 1}
-    run_pipeline(daily.PIPELINE, Span(DAY, DAY), made)
+    for pipeline in (daily, daily_metrics):
+        run_pipeline(pipeline.PIPELINE, Span(DAY, DAY), made)
+    for pipeline in (monthly, monthly_metrics, monthly_churn, monthly_value):
+        run_pipeline(pipeline.PIPELINE, Span.month_of(DAY), made)
     with pytest.raises(GateRefused) as refused:
         ingest(made, source="shop", path=delivery(tmp_path / CANARIES[4], {"events/x.csv": f"{CANARIES[5]},x\n"}))
     logging.getLogger("visitgrain").removeHandler(handler)
