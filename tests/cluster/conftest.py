@@ -6,25 +6,31 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from jobs.ingest_source import ingest
+from tests.jobs.runtime_world import context
 from tests.table_rows import to_frame
 from visitgrain.runtime.daemons import Daemons
 from visitgrain.runtime.ledger import Ledger
 from visitgrain.runtime.settings import default_conf
 from visitgrain.runtime.standalone import Layout
 from visitgrain.runtime.storage import Store
+from visitgrain.simulation import simulate
 from visitgrain.tables.inputs import EVENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-03-01"
 DEVICES = 40
 DAILY = ["run", "daily", "--date", DAY]
+MONTHLY = ["run", "monthly", "--date", "2026-02-01"]
 PROBE = """
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
@@ -49,16 +55,24 @@ def events_lake(spark, tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
-    small = {"first_port": 0, "worker_memory_mb": 600, "daemon_memory_mb": 256}
-    shipped = Layout.of(default_conf()).settings
-    daemons = Daemons(Layout(shipped.model_copy(update=small), tmp_path_factory.mktemp("standalone") / "cluster"))
+@contextmanager
+def standing(
+    folder: Path, *, host: str = "127.0.0.1", kind: Callable[[Layout], Daemons] = Daemons
+) -> Iterator[Daemons]:
+    """A cluster as shipped, on free ports and with little memory."""
+    small = {"host": host, "first_port": 0, "worker_memory_mb": 600, "daemon_memory_mb": 256}
+    daemons = kind(Layout(Layout.of(default_conf()).settings.model_copy(update=small), folder))
     try:
         daemons.start()
         yield daemons
     finally:
         daemons.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    with standing(tmp_path_factory.mktemp("standalone") / "cluster") as daemons:
+        yield daemons
 
 
 @dataclass
@@ -85,29 +99,44 @@ class Run:
         return {(entry.job, entry.table_name): entry.content_hash for entry in entries}
 
 
+def submit(cluster: Daemons, source: Path, folder: Path, command: Sequence[str], *more: str, master: str | None) -> Run:
+    """Starts a command on a copy of a lake; on `cluster` unless told another master."""
+    lake, layout = Path(shutil.copytree(source, folder / "lake")), cluster.layout
+    to = ["--load-spark-defaults", str(layout.client_properties)] if master is None else []
+    options = ["--master", master or layout.master_url, *to, "--driver-memory", "600m", *more]
+    line = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *command]
+    log = folder / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            line,
+            cwd=folder,
+            env={**os.environ, "SPARK_LOCAL_IP": layout.settings.host},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    return Run(process, lake, log, time.monotonic())
+
+
 @pytest.fixture(scope="session")
 def submitted(events_lake, cluster, tmp_path_factory) -> Callable[..., Run]:
     """Starts a pipeline, daily by default, on a copy of a lake; on `cluster` unless told another master."""
 
     def start(master: str | None = None, *more: str, source: Path = events_lake, command: Sequence[str] = DAILY) -> Run:
-        folder = tmp_path_factory.mktemp("run")
-        lake = Path(shutil.copytree(source, folder / "lake"))
-        to = ["--load-spark-defaults", str(cluster.layout.client_properties)] if master is None else []
-        options = ["--master", master or cluster.layout.master_url, *to, "--driver-memory", "600m", *more]
-        line = [str(ROOT / "spark-submit.sh"), *options, "--", "--lake", str(lake), *SMALL, *command]
-        log = folder / "log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                line,
-                cwd=folder,
-                env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-            )
-        return Run(process, lake, log, time.monotonic())
+        return submit(cluster, source, tmp_path_factory.mktemp("run"), command, *more, master=master)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def month(spark, tmp_path_factory) -> Path:
+    """A lake of 60 subscribers and a simulated month, ingested."""
+    folder = tmp_path_factory.mktemp("month")
+    first, last = date(2026, 2, 1), date(2026, 2, 28)
+    simulate(spark, subscribers=60, start=first, end=last, seed=7, out=folder / "feed")
+    made = context(spark, folder / "lake", pseudonym_secret_file=folder / "secret")
+    ingest(made, source="canonical", path=folder / "feed")
+    return folder / "lake"
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +151,10 @@ def cluster_run(submitted) -> Run:
     run = submitted()
     assert run.wait() == 0, run.log.read_text()
     return run
+
+
+def latest_log(cluster: Daemons) -> Path:
+    return max(cluster.layout.event_logs.iterdir(), key=lambda path: path.stat().st_mtime)
 
 
 def answer(port: int, path: str, *, token: str | None = None, method: str = "GET") -> int:

@@ -5,33 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from datetime import date
 
 import pytest
 from deltalake import DeltaTable
 
 from bench.event_log import cost
-from jobs.ingest_source import ingest
-from tests.cluster.conftest import DEVICES, first_answer, seconds_until
-from tests.jobs.runtime_world import context
-from visitgrain.simulation import simulate
+from tests.cluster.conftest import DEVICES, MONTHLY, first_answer, latest_log, seconds_until
 
 pytestmark = pytest.mark.faults
-MONTHLY = ["run", "monthly", "--date", "2026-02-01"]
-
-
-def latest_log(cluster):
-    return max(cluster.layout.event_logs.iterdir(), key=lambda path: path.stat().st_mtime)
-
-
-@pytest.fixture(scope="module")
-def month(spark, tmp_path_factory):
-    """A lake of 60 subscribers and a simulated month, ingested."""
-    folder = tmp_path_factory.mktemp("month")
-    simulate(spark, subscribers=60, start=date(2026, 2, 1), end=date(2026, 2, 28), seed=7, out=folder / "feed")
-    made = context(spark, folder / "lake", pseudonym_secret_file=folder / "secret")
-    ingest(made, source="canonical", path=folder / "feed")
-    return folder / "lake"
 
 
 def test_two_workers_write_what_one_process_writes(local_run, cluster_run):

@@ -111,11 +111,9 @@ class Daemons:
 
     def _launch(self, daemon: Daemon) -> None:
         """In a session of its own: it outlives the terminal, and its executors can be ended with it."""
-        properties = str(self.layout.daemon_properties)
-        command = [str(SPARK_HOME / "bin" / "spark-class"), daemon.main, "--properties-file", properties]
         files = [str(self._pid_file(daemon.name)), str(self.log(daemon))]
         subprocess.run(
-            ["/bin/sh", "-c", DETACHED, "sh", *files, *command, *daemon.arguments],
+            ["/bin/sh", "-c", DETACHED, "sh", *files, *self._command(daemon)],
             cwd=self.layout.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -123,6 +121,16 @@ class Daemons:
             umask=0o077,
             check=True,
         )
+
+    def _command(self, daemon: Daemon) -> list[str]:
+        properties = str(self.layout.daemon_properties)
+        return [
+            str(SPARK_HOME / "bin" / "spark-class"),
+            daemon.main,
+            "--properties-file",
+            properties,
+            *daemon.arguments,
+        ]
 
     def _environment(self) -> dict[str, str]:
         return {
