@@ -10,6 +10,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 COORDINATE = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -39,19 +40,21 @@ def problems(folder: Path) -> list[str]:
     ]
 
 
-def resolve(folder: Path) -> list[Path]:
-    """Downloads the coordinate with Spark's resolver; no SparkContext is started."""
+def resolve(folder: Path, packages: Sequence[str] = (COORDINATE,), without: Sequence[str] = ()) -> list[Path]:
+    """Downloads `packages` and what they need, but `without`, with Spark's resolver; no SparkContext is started."""
     import pyspark
 
     probe = folder / "probe.py"
     probe.write_text("", encoding="utf-8")
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    command = [str(submit), "--packages", COORDINATE, "--conf", f"spark.jars.ivy={folder / 'ivy'}", str(probe)]
+    asked = ["--packages", ",".join(packages), *(["--exclude-packages", ",".join(without)] if without else [])]
+    command = [str(submit), *asked, "--conf", f"spark.jars.ivy={folder / 'ivy'}", str(probe)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    jars = sorted(path for path in (folder / "ivy" / "jars").glob("*.jar") if path.name.startswith(NEEDED))
+    jars = sorted((folder / "ivy" / "jars").glob("*.jar"))
     if done.returncode or not jars:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise SystemExit(f"{tail}\nsetup: could not fetch {COORDINATE}; is a Maven repository reachable from here?")
+        names = ", ".join(packages)
+        raise SystemExit(f"{tail}\nsetup: could not fetch {names}; is a Maven repository reachable from here?")
     return jars
 
 
@@ -61,7 +64,7 @@ def main(arguments: list[str]) -> None:
         return
     print(f"setup: fetching Delta's jars ({COORDINATE}) into jars/ (once)")
     with tempfile.TemporaryDirectory() as scratch:
-        fetched = resolve(Path(scratch))
+        fetched = [jar for jar in resolve(Path(scratch)) if jar.name.startswith(NEEDED)]
         if relock:
             SUMS.write_text("".join(f"{sha256(jar)}  {jar.name}\n" for jar in fetched), encoding="utf-8")
         if bad := problems(fetched[0].parent):
