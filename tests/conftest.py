@@ -15,6 +15,7 @@ PROPERTY_SCALE = int(os.environ.get("PROPERTY_SCALE", "1"))  # `make test-proper
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", action="store_true", help="Run kills, corruptions and clusters, too.")
     parser.addoption("--kills", type=int, default=3, help="Random kills of the daily chain; 100 before a release.")
+    parser.addoption("--s3-jars", metavar="DIR", help="Jars for a lake on S3; scripts/fetch_s3_jars.py fetches them.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ Held = dict[tuple[str, str, str], Content]  # by table, partition and part
 _READ: dict[tuple[object, ...], Content] = {}
 
 
-def held(root: Path) -> Held:
+def held(root: Path | str) -> Held:
     """The content of every table, from the rows in its files, not from their names."""
     store, found = Store(str(root)), {}
     for table in TABLES.values():
@@ -43,6 +43,8 @@ def held(root: Path) -> Held:
 
 def _content(part: FilePart, columns: list[str]) -> Content:
     """Read once per file on disk, not per link to it: an image has thousands that the image before had."""
+    if "://" in part.path:
+        return Content.of(read_part(part, columns))
     of = os.stat(part.path)
     known = (of.st_ino, of.st_mtime_ns, of.st_size, part.part, part.parts, *columns)
     if known not in _READ:

@@ -28,8 +28,8 @@ SMALL = {
 class Command:
     """Starts at once. `log` gets a line per fault that fired."""
 
-    def __init__(self, world: Path, lake: Path, *arguments: str, fault: str = "", **settings: str) -> None:
-        self.log = lake.parent / f"{lake.name}.faults"
+    def __init__(self, world: Path, lake: Path | str, *arguments: str, fault: str = "", **settings: str) -> None:
+        self.log = world / f"{str(lake).replace('/', '-')}.faults"
         pairs = {**SMALL, "pseudonym_secret_file": str(world / "secret"), **settings}
         options = [part for name, value in pairs.items() for part in ("--set", f"{name}={value}")]
         command = [sys.executable, "-m", "visitgrain.cli", "--lake", str(lake), *options, *arguments]
