@@ -36,8 +36,10 @@ class Store:
         return Path(self._base, *parts)
 
     def assert_writable(self) -> None:
-        """Raises ConfigError when a lake cannot be there: a local path that is a file, or that nobody may write to."""
+        """Raises ConfigError when a lake cannot be there: a local path that is a file, or that nobody may write to; a
+        bucket that is not there, or that cannot be asked."""
         if not self.is_local:
+            self._assert_bucket()
             return
         path = nearest = self.local_path()
         while not nearest.exists() and not nearest.is_symlink():
@@ -49,6 +51,17 @@ class Store:
                 f"lake {path}: {nearest} cannot be written to (read-only, or of another user); make it writable, or "
                 "set lake (or --lake) to a folder that is"
             )
+
+    def _assert_bucket(self) -> None:
+        bucket = self._base.partition("/")[0]
+        try:
+            found = self._files.get_file_info(bucket).type
+        except OSError as error:
+            raise ConfigError(
+                f"lake {self.root}: {error}; check the server's address, region and credentials (docs/cluster.md)"
+            ) from error
+        if found == FileType.NotFound:
+            raise ConfigError(f"lake {self.root}: there is no bucket {bucket}; make it, or set lake (or --lake)")
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Name -> bytes of the files in `folder`; empty when it does not exist."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from unittest.mock import Mock
 
 import pytest
+from pyarrow.fs import FileType
 
 from visitgrain.errors import ConfigError
+from visitgrain.runtime import storage
 from visitgrain.runtime.storage import Store
 
 
@@ -26,3 +30,21 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere but on a read-only disk
     with pytest.raises(ConfigError, match=r"lake .*cannot be written to \(read-only, or of another user\)"):
         Store(str(tmp_path / "lake")).assert_writable()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (OSError("could not connect"), "could not connect; check the server's address, region and credentials"),
+        (FileType.NotFound, "there is no bucket lakes; make it"),
+        (FileType.Directory, None),
+    ],
+    ids=["unreachable", "not there", "there"],
+)
+def test_a_bucket_is_asked_for_before_any_work(monkeypatch, answer, message):
+    found = answer if isinstance(answer, OSError) else Mock(type=answer)
+    asked = Mock(type_name="s3", get_file_info=Mock(side_effect=[found]))
+    monkeypatch.setattr(storage, "filesystem", lambda root: (asked, "lakes/lake"))
+    with pytest.raises(ConfigError, match=message) if message else nullcontext():
+        Store("s3a://lakes/lake").assert_writable()
+    asked.get_file_info.assert_called_once_with("lakes")
