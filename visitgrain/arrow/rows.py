@@ -76,8 +76,10 @@ def filesystem(root: str) -> tuple[FileSystem, str]:
     """The file system of a folder or URI, and the path on it."""
     if "://" not in root:
         root = str(Path(root).absolute())
-    # Hadoop says s3a where everyone else says s3.
-    found, path = FileSystem.from_uri(root.rstrip("/").replace("s3a://", "s3://", 1))
+    uri = root.rstrip("/").replace("s3a://", "s3://", 1)  # Hadoop says s3a where everyone else says s3
+    if uri.startswith("s3://"):
+        uri += "?allow_delayed_open=true"  # a small file is one put, not an upload that is begun, sent and completed
+    found, path = FileSystem.from_uri(uri)
     return found, path
 
 
