@@ -37,9 +37,10 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
     [
         (OSError("could not connect"), "could not connect; check the server's address, region and credentials"),
         (FileType.NotFound, "there is no bucket lakes; make it"),
+        (OSError("AWS Error ACCESS_DENIED during HeadBucket operation"), None),
         (FileType.Directory, None),
     ],
-    ids=["unreachable", "not there", "there"],
+    ids=["unreachable", "not there", "not for us to see", "there"],
 )
 def test_a_bucket_is_asked_for_before_any_work(monkeypatch, answer, message):
     found = answer if isinstance(answer, OSError) else Mock(type=answer)
