@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from tests.churn.zulip_panel import COLUMNS, TEST, panel
 from tests.conftest import ROOT
@@ -74,6 +75,25 @@ def test_the_fifty_features_are_those_of_the_protocol(spark, activity, cut_off):
         prefix, _, rest = name.partition("_")
         own = found[f"{NAMES.get(prefix, prefix)}_{rest}" if rest else name].to_numpy(dtype=float)
         np.testing.assert_allclose(own, wanted[name].to_numpy(dtype=float), rtol=1e-12, err_msg=name)
+
+
+def test_habits_on_any_channel(spark):
+    """Cut-off 1 February: app on 2 January (1 visit), web on 12 January (3) and 22 January (2), all at midnight UTC. 6
+    visits in the 30 days since the first; the last is 10 days ago, in which 6 / 30 x 10 = 2 were to be expected. What
+    comes at the cut-off is not known yet."""
+    days = [("2025-01-02", "app", 1), ("2025-01-12", "web", 3), ("2025-01-22", "web", 2), ("2025-02-01", "web", 9)]
+    text = ", ".join(f"(date'{day}', '{channel}', {visits}L)" for day, channel, visits in days)
+    activity = spark.sql(
+        f"select 1L as subscriber_id, day, channel, 1L as events, visits, 0L as night_events, "
+        "day::timestamp_ltz as first_time, day::timestamp_ltz as last_time, array(1L) as pages, array(1L) as sections, "
+        f"array()::array<string> as touchpoints from values {text} as t(day, channel, visits)"
+    )
+    with_zone = activity.withColumns(
+        {name: F.expr(f"{name} + interval 8 hours") for name in ("first_time", "last_time")}
+    )
+    [row] = features(spark, with_zone, date(2025, 1, 1), date(2025, 1, 31)).collect()
+    assert (row.any_recency, row.any_rate, row.any_missed) == pytest.approx((10, 6 / 30, 2))
+    assert row.recency == pytest.approx(30)  # in the app
 
 
 def test_an_event_at_the_cut_off_stops_the_run(spark, activity):

@@ -62,7 +62,7 @@ def found(world):
     )
     choose_from = int(np.isin(learning.month.astype(object), split.train).sum())
     features = FeatureSet(dict.fromkeys(NAMES, "planted"))
-    data = TrainingData(features, learning, choose_from, testing, {}, split, {}, 1.0)
+    data = TrainingData(features, {}, learning, choose_from, testing, {}, split, {}, 1.0)
     about = {"label_channel": "app", "versions": {}}
     return best_of(list(trained(None, data, settings, trials=0, about=about))), data, catalogue.churn_phrases
 

@@ -1,4 +1,4 @@
-"""H1, H2: twenty numbers that exist nowhere else go through ingest and every pipeline; nothing but the vault shows one."""
+"""H1, H2: twenty numbers that exist nowhere else go through all pipelines; nothing but the vault shows one."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ pytestmark = pytest.mark.faults
 
 CANARIES = [f"139{n:02}77{n:02}31" for n in range(20)]
 MAPPING = (
-    SHOP.replace("pseudonym(number)\n      event_time", "pseudonym(msisdn(number))\n      event_time")
-    .replace("pseudonym(number), month", "'pseudonym(msisdn(number), date(since))', month")
+    SHOP.replace("pseudonym(number)\n      event_time", "pseudonym(msisdn(number))\n      event_time").replace(
+        "pseudonym(number), month", "'pseudonym(msisdn(number), date(since))', month"
+    )
     + """\
   numbers:
     files: "numbers/*"

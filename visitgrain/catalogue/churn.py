@@ -125,6 +125,7 @@ class ChurnSettings(Strict):
     label_channel: Literal["app", "web", "wechat", "any"]
     metric_windows: tuple[WindowName, ...]
     minimum_coverage: float = Field(ge=0, lt=1)
+    most_drift: float = Field(gt=0)
     months: Months
     most_rows: int = Field(ge=1000)
     seed: int = Field(ge=0)

@@ -58,6 +58,7 @@ def run_experiment(
         mlflow.log_params({"learners": ", ".join(settings.learners), "seed": settings.seed, "test_months": tested})
         mlflow.log_dict(dict(about), "data.json")
         mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
+        mlflow.log_dict(data.left_out, "left_out.json")
         log_tables_read(tracking)
         for one in candidates:
             name = f"{one.name} {label}"

@@ -52,6 +52,7 @@ def build_churn_features(
         found = found.join(_distinct(history, name), list(KEY), how="left")
     ninety = _last_days(activity_days, cut_offs)
     found = found.join(_channels(ninety, channels), list(KEY), how="left")
+    found = found.join(_anywhere(activity_days, cut_offs), list(KEY), how="left")
     found = found.join(_main_touchpoint(ninety), list(KEY), how="left")
     found = found.join(_main_hours(time_preferences), list(KEY), how="left")
     contract = contract_features(subscriber_month, consumption_segments, behaviour_segments, span)
@@ -151,6 +152,16 @@ def _last_days(activity_days: DataFrame, cut_offs: DataFrame) -> DataFrame:
     return activity_days.join(F.broadcast(cut_offs), inside, how="inner")
 
 
+def _anywhere(activity_days: DataFrame, cut_offs: DataFrame) -> DataFrame:
+    """First and last active event and all visits before each cut-off, whatever the channel."""
+    before = activity_days.join(F.broadcast(cut_offs), F.expr("day < cut_day"), how="inner")
+    return before.groupBy(*KEY).agg(
+        F.sum("visits").cast("double").alias("_any_visits"),
+        F.min("first_time").alias("_any_first"),
+        F.max("last_time").alias("_any_last"),
+    )
+
+
 def _channels(ninety: DataFrame, channels: Sequence[str]) -> DataFrame:
     """Active days on other channels, and the channel that is used on most days."""
     counted = ninety.groupBy(*KEY, "channel").agg(
@@ -187,11 +198,12 @@ def _completed(rows: DataFrame) -> DataFrame:
     """The features that follow from others; counts without rows are 0, all else stays null."""
     counted = [f"{name}_{days}" for name in ("section", "page") for days in WITHIN]
     filled = rows.fillna(0, [*counted, "other_day_30", "other_day_90"]).fillna(False, ["gone"])
-    elapsed = F.unix_micros("cut_off")
     with_times = filled.withColumns(
         {
-            "recency": (elapsed - F.unix_micros("known_through")) / F.lit(1e6 * DAY_S),
-            "tenure": (elapsed - F.unix_micros("_first")) / F.lit(1e6 * DAY_S),
+            "recency": _days_since("known_through"),
+            "tenure": _days_since("_first"),
+            "any_recency": _days_since("_any_last"),
+            "any_rate": F.col("_any_visits") / _days_since("_any_first"),
             "wkend": F.try_divide("_weekend", "ev_90"),
             "night": F.try_divide("_night", "ev_90"),
             "trend30_90": F.expr("ev_30 / (ev_90 / 3D + 1D)"),
@@ -203,8 +215,13 @@ def _completed(rows: DataFrame) -> DataFrame:
     return with_times.withColumns(
         {
             "rec_over_gap": F.expr("recency / (coalesce(gap_mean, tenure) + 1D)"),
+            "any_missed": F.col("any_recency") * F.col("any_rate"),
             "tenure_band": F.expr(
                 "case when tenure < 90 then 'under 90' when tenure < 365 then '90-364' else '365+' end"
             ),
         }
     )
+
+
+def _days_since(instant: str) -> Column:
+    return (F.unix_micros("cut_off") - F.unix_micros(instant)) / F.lit(1e6 * DAY_S)

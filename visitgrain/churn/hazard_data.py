@@ -38,7 +38,7 @@ class HazardData:
 
 
 def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, settings: ChurnSettings) -> HazardData:
-    """Whole subscribers, by hash, where there are too many weeks. Features that hardly anybody has are left out.
+    """Whole subscribers, by hash, where there are too many weeks. Features are left out as from the churn model's.
 
     Raises InputMissing where cut-offs are too few to leave something to learn from, to choose and to test on.
     """
@@ -55,9 +55,12 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
     wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
     number = int(sum(found[month].rows for month in used) * share)
-    choose = np.datetime64(split.choose[0], "M")
+    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
     with SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names), number) as sent:
-        kept, panel, order = sent.panel(features, "event", before=choose, least=settings.minimum_coverage)
+        kept, _ = sent.learnable(
+            features, choose=choose, test=test, least=settings.minimum_coverage, most=settings.most_drift
+        )
+        panel, order = sent.panel(kept, "event")
         everything = Spells(panel, sent.numbers("weeks", "int64")[order])
         slices: Slices = {name: sent.texts(name, order) for name in settings.slices}
     counts = {str(month): {"rows": found[month].rows, "silences": int(found[month].silences)} for month in used}

@@ -12,6 +12,7 @@ from visitgrain.churn.panel import Fitted
 from visitgrain.churn.trees import LIBRARIES, BoostedTrees, fitted_trees
 from visitgrain.errors import GateRefused, InputMissing
 
+RFV = ("recency", "day_30", "ev_30")  # what the baselines stand on
 XGBOOST: Mapping[str, Any] = {
     "max_depth": 4,
     "learning_rate": 0.05,
@@ -27,7 +28,7 @@ def recency(column: str = "recency") -> Logistic:
     return Logistic("recency", columns=(column,))
 
 
-def rfv_logistic(columns: tuple[str, ...] = ("recency", "day_30", "ev_30")) -> Logistic:
+def rfv_logistic(columns: tuple[str, ...] = RFV) -> Logistic:
     """Recency, frequency and volume."""
     return Logistic("rfv_logistic", columns=columns)
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.arrow.shuffle import as_binary, gathered
+from visitgrain.churn.drift import drift_of, reference
+from visitgrain.churn.learners import RFV
 from visitgrain.churn.model_rows import FeatureSet
 from visitgrain.churn.panel import Panel
 from visitgrain.churn.quality import Floats
@@ -20,6 +22,9 @@ from visitgrain.churn.quality import Floats
 UNKNOWN = "unknown"
 PACKED_ROWS = 2_500  # compressed together
 SENT_ROWS = 10_000  # sent together, about
+JUDGED_ROWS = 200_000  # of which drift is told: of some subscribers, where there are more
+
+Learnable = tuple[FeatureSet, dict[str, str]]
 
 
 class SentRows:
@@ -46,17 +51,29 @@ class SentRows:
             self._file.seek(start)
             yield pa.ipc.open_stream(self._file.read(end - start)).read_all()
 
-    def panel(
-        self, features: FeatureSet, outcome: str, *, before: np.datetime64, least: float
-    ) -> tuple[FeatureSet, Panel, NDArray[np.int64]]:
-        """Features that a share `least` of the rows of earlier months has; the rows in order of months and subscribers,
-        on which models depend; and that order."""
+    def learnable(
+        self, features: FeatureSet, *, choose: np.datetime64, test: np.datetime64, least: float, most: float
+    ) -> Learnable:
+        """Features that hold for later months: a share `least` of the rows before `choose` has them, and their PSI from
+        those to the rows from then to `test` is at most `most`, or what chance makes of so few rows. And, by name, what
+        is wrong with the others. The baselines' own features are not asked for drift."""
+        covered = self.coverage(features.names, choose)
+        rare = [name for name, share in covered.items() if share < least]
+        wrong = {
+            name: f"{covered[name]:.1%} of the rows have it" if covered[name] else "always the same" for name in rare
+        }
+        asked = [name for name in features.names if name not in wrong and name not in RFV]
+        for name, (found, at_most) in self.drift(asked, choose, test, most).items():
+            if found > at_most:
+                wrong[name] = f"PSI {found:.2f} between training and choosing months"
+        return features.only([name for name in features.names if name not in wrong]), wrong
+
+    def panel(self, features: FeatureSet, outcome: str) -> tuple[Panel, NDArray[np.int64]]:
+        """The rows in order of months and subscribers, on which models depend; and that order."""
         month, subscriber = self.numbers("month", "datetime64[M]"), self.numbers("subscriber_id", "int64")
         order = np.lexsort((subscriber, month))
-        covered = self.coverage(features.names, before)
-        kept = features.only([name for name in features.names if covered[name] >= least])
         y = self.numbers(outcome, "float64")[order]
-        return kept, Panel(kept.names, self.matrix(kept.names, order), y, month[order], subscriber[order]), order
+        return Panel(features.names, self.matrix(features.names, order), y, month[order], subscriber[order]), order
 
     def numbers(self, name: str, kind: str) -> NDArray[Any]:
         """A column in a type of numpy."""
@@ -84,6 +101,27 @@ class SentRows:
             most = np.fmax(most, np.fmax.reduce(x, initial=-np.inf))
         shares = np.where((known == total) & (least >= most), 0.0, known / max(total, 1))
         return dict(zip(names, shares.tolist(), strict=True))
+
+    def drift(
+        self, names: Sequence[str], choose: np.datetime64, test: np.datetime64, limit: float
+    ) -> dict[str, tuple[float, float]]:
+        """PSI of the rows from `choose` to `test`, those before being the reference, and at most how much is none."""
+        every = np.uint64(1 + sum(len(table) for table in self._tables()) // JUDGED_ROWS)
+        parts: list[list[Floats]] = [[], []]
+        for table in self._tables():
+            month = _numbers(table, "month", "datetime64[M]")
+            drawn = _numbers(table, "subscriber_id", "int64").view(np.uint64) % every == 0
+            x = _columns(table, names)
+            for part, rows in zip(parts, (month < choose, (month >= choose) & (month < test)), strict=True):
+                part.append(x[rows & drawn])
+        before, after = (np.concatenate(part) if part else np.empty((0, len(names))) for part in parts)
+        if not len(before) or not len(after):
+            return {}
+        references = [reference(column) for column in before.T]
+        return {
+            name: drift_of(known, known.count(column), limit)
+            for name, known, column in zip(names, references, after.T, strict=True)
+        }
 
     def matrix(self, names: Sequence[str], order: NDArray[Any]) -> Floats:
         """(rows, names) in this order: the only copy of them that is not compressed."""

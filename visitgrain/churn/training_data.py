@@ -33,11 +33,12 @@ class Split:
 class TrainingData:
     """`learning` are rows in order of their months, of which those from `choose_from` on choose; `testing` come after.
 
-    `slices` are of the test rows; `counts`: all rows of each month, and those with the outcome; `share`: of the
-    subscribers that came to the driver.
+    `left_out`: features that nothing is learnt from, and why. `slices` are of the test rows; `counts`: all rows of each
+    month, and those with the outcome; `share`: of the subscribers that came to the driver.
     """
 
     features: FeatureSet
+    left_out: dict[str, str]
     learning: Panel
     choose_from: int
     testing: Panel
@@ -74,7 +75,8 @@ def split_of(months: list[Any], wanted: Months) -> Split:
 
 
 def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) -> TrainingData:
-    """Whole subscribers, by hash, where there are too many rows. Features that hardly anybody has are left out."""
+    """Whole subscribers, by hash, where there are too many rows. Features that hardly anybody has, or that
+    are another thing in the choosing months than before, are left out."""
     by_month = rows.groupBy("month").agg(F.count(F.lit(1)).alias("rows"), F.sum("outcome").alias("positive")).collect()
     counts = {
         row.month: {"rows": row.rows, "positive": int(row.positive)} for row in sorted(by_month, key=lambda r: r.month)
@@ -87,11 +89,15 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     columns = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names)
     firsts = [np.datetime64(part[0], "M") for part in (split.choose, split.test)]
     with SentRows(columns, int(total * share)) as sent:
-        kept, panel, order = sent.panel(features, "outcome", before=firsts[0], least=settings.minimum_coverage)
+        kept, left_out = sent.learnable(
+            features, choose=firsts[0], test=firsts[1], least=settings.minimum_coverage, most=settings.most_drift
+        )
+        panel, order = sent.panel(kept, "outcome")
         choose, test = np.searchsorted(panel.month, firsts).tolist()
         slices: Slices = {name: sent.texts(name, order[test:]) for name in settings.slices}
     return TrainingData(
         kept,
+        left_out,
         panel.part(0, test),
         choose,
         panel.part(test, len(panel)),

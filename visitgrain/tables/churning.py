@@ -61,6 +61,9 @@ HABITS: tuple[Column, ...] = (
 ELSEWHERE: tuple[Column, ...] = (
     col("other_day_30", "double", "active days on channels that are not the label's, last 30 days"),
     col("other_day_90", "double", "the same, last 90 days"),
+    col("any_recency", "double", "last active event on any channel to the cut-off", unit="days"),
+    col("any_rate", "double", "visits on any channel per day since the first active event on any"),
+    col("any_missed", "double", "visits to expect since the last active event: any_recency × any_rate"),
 )
 CONTRACT: tuple[Column, ...] = (
     col("age", "double", "age at the month's end", unit="years"),

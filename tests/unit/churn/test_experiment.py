@@ -109,7 +109,8 @@ def test_each_learner_has_numbers_with_intervals_tables_figures_a_card_and_the_t
 def test_the_parent_compares_them_and_keeps_the_verdict(story, client, tmp_path):
     parent = client.get_run(story.first[0]["run_id"]).data.tags["mlflow.parentRunId"]
     names = {one.path for one in client.list_artifacts(parent)}
-    assert names == {"comparison.html", "comparison.png", "data.json", "settings.json", "verdict.json"}
+    expected = {"comparison.html", "comparison.png", "data.json", "left_out.json", "settings.json", "verdict.json"}
+    assert names == expected
     page = Path(client.download_artifacts(parent, "comparison.html", str(tmp_path))).read_text()
     assert all(f"<td>{name}</td>" in page for name in FIRST)
     assert all(row["run_id"] in page for row in story.first)

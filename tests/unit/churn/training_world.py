@@ -62,6 +62,7 @@ def small_training_data(seed: int = 1) -> TrainingData:
     }
     return TrainingData(
         FeatureSet({name: f"definition of {name}" for name in NAMES}),
+        {},
         panel.where(month < test),
         int((month < choose).sum()),
         testing,
