@@ -84,7 +84,7 @@ def told_by(names: Sequence[str], phrases: Mapping[str, Phrase]) -> dict[str, Ph
 
 def matrix(rows: pa.Table | pa.RecordBatch, names: Sequence[str]) -> Floats:
     """(rows, features), null = nan. Raises ValueError for an infinite feature, as training does."""
-    x = np.empty((rows.num_rows, len(names)))
+    x = np.empty((rows.num_rows, len(names)), order="F")  # filled, and read by trees, column by column
     for place, name in enumerate(names):
         x[:, place] = rows[name].to_numpy(zero_copy_only=False)
     if np.isinf(x).any():
