@@ -27,6 +27,16 @@ def log_of(lake: Lake):
     return lake.store.local_path(CALLS.name, "_delta_log")
 
 
+def test_a_table_of_an_earlier_version_is_not_written_to(spark, lake):
+    """Its log would go on naming the columns of then, and no reader would find the new ones."""
+    earlier = CALLS.model_copy(update={"columns": CALLS.columns[:-1]})
+    lake.append(earlier, calls(spark).select(*earlier.column_names), run_id="r")
+    with pytest.raises(GateRefused, match=r"as stored: missing column .*delete test_calls and _receipts/test_calls"):
+        lake.append(CALLS, calls(spark), run_id="r")
+    assert lake.version(CALLS) == 1
+    assert lake.rows(CALLS) == calls(spark).count()
+
+
 def test_all_contract_errors_come_in_one_message(spark, lake):
     frame = calls(spark).select(
         "call_id", F.col("day").cast("string").alias("day"), "seconds", "labels", F.lit(1).alias("extra")

@@ -144,7 +144,7 @@ def check_columns(schema: StructType, table: Table, *, edge: str) -> None:
         fix = (
             "change the transform"
             if edge == "written"
-            else "rebuild the table with this version (delete its folder first)"
+            else f"rebuild the table with this version (delete {table.name} and _receipts/{table.name}.json first)"
         )
         raise GateRefused(f"table {table.name}, as {edge}: {'; '.join(problems)}. Declared in visitgrain/tables; {fix}")
 

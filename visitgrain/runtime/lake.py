@@ -157,8 +157,11 @@ class Lake:
         With `touched`, `rows` that are local are beside those of all other keys, which stay.
 
         `outcomes` names the values of `_outcome` beside 'kept'. Raises GateRefused for another outcome, for a null
-        where none may be, for rows outside of the replaced partitions, and when the columns are not the declared ones.
+        where none may be, for rows outside of the replaced partitions, and when the columns of the rows, or of the
+        table as an earlier version of this program left it, are not the declared ones.
         """
+        if there := self._found(table):
+            check_columns(stored_schema(there.schema_json), table, edge="stored")
         writer = self.writer(table, rows.function if isinstance(rows, ArrowRows) else None, part)
         if isinstance(rows, DataFrame):
             rows = conformed(rows, table, edge="written")
