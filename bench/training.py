@@ -42,7 +42,9 @@ def main() -> None:
     settings = catalogue().churn.model_copy(update={"most_rows": arguments.rows, "slices": ("area",)})
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows")
-        _rows(spark.range(arguments.rows // MONTHS), names).write.parquet(path)
+        # Row groups of the size that the lake's own files have: a task holds a whole one in the heap.
+        rows = _rows(spark.range(arguments.rows // MONTHS), names)
+        rows.write.option("parquet.block.size", 64 << 20).parquet(path)
         rows = spark.read.parquet(path)
         with measured(os.getpid()) as usage:
             data = collected(rows, FeatureSet(dict.fromkeys(names, "")), settings)

@@ -6,6 +6,7 @@ import logging
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, functions as F
 
 from visitgrain.churn.boosters import XGBoost
@@ -33,16 +34,16 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
     """
     began = perf_counter()
     workers = _workers(rows)
-    known = _in_one_column(placed(rows, features, choosing), features).persist()
-    try:
-        early = _trained(known, workers, seed, trees=MOST_TREES, stop=True)
-        trees = early.get_booster().best_iteration + 1
-        final = _trained(known, workers, seed, trees=trees, stop=False)
-        first = early.get_booster()[:trees]
-        early_fit, final_fit = (_fitted(booster, features, trees, seed) for booster in (first, final.get_booster()))
-        return Distributed(early_fit, final_fit, perf_counter() - began)
-    finally:
-        known.unpersist()
+    # On the executors' disks, and let go with the frame. Spark's cache of frames gives up at a few million rows.
+    known = _in_one_column(placed(rows, features, choosing), features).localCheckpoint(
+        storageLevel=StorageLevel.DISK_ONLY
+    )
+    early = _trained(known, workers, seed, trees=MOST_TREES, stop=True)
+    trees = early.get_booster().best_iteration + 1
+    final = _trained(known, workers, seed, trees=trees, stop=False)
+    first = early.get_booster()[:trees]
+    early_fit, final_fit = (_fitted(booster, features, trees, seed) for booster in (first, final.get_booster()))
+    return Distributed(early_fit, final_fit, perf_counter() - began)
 
 
 def placed(rows: DataFrame, features: FeatureSet, choosing: Column) -> DataFrame:
@@ -54,7 +55,7 @@ def placed(rows: DataFrame, features: FeatureSet, choosing: Column) -> DataFrame
 def _in_one_column(rows: DataFrame, features: FeatureSet) -> DataFrame:
     """Features as an array, null = nan. With a column each xgboost.spark fails at a batch of which no row, or every
     one, is there to choose on ("KeyError: values")."""
-    values = F.array(*(F.coalesce(name, F.lit(float("nan"))) for name in features.names))
+    values = F.array(*(F.coalesce(name, F.lit(float("nan"))).cast("float") for name in features.names))
     return rows.select("outcome", CHOOSING, values.alias(VALUES))
 
 
