@@ -42,7 +42,7 @@ td, th {{border: 1px solid #ccc; padding: 4px 8px; text-align: right}}
 
 def model_card(found: Trained, data: TrainingData) -> str:
     """What the model is for, what it was made from, how it does, and where it does not hold. Markdown."""
-    s, split, about = found.evaluation.scalars, data.split, found.model.about
+    s, about = found.evaluation.scalars, found.model.about
     numbers = {
         "AUC": f"{s['auc']:.4f} ({s['auc_low']:.4f} to {s['auc_high']:.4f})",
         "AUC by month": f"{s['auc_month_mean']:.4f} +- {s['auc_month_sd']:.4f}",
@@ -52,12 +52,6 @@ def model_card(found: Trained, data: TrainingData) -> str:
         "log-loss, Brier, ECE": f"{s['log_loss']:.4f}, {s['brier']:.4f}, {s['ece']:.4f}",
         "expected profit": f"{s['empc_fen'] / 100:.2f} yuan a subscriber, addressing {s['empc_share']:.0%}",
     }
-    parts = {"learnt from": split.train, "settings chosen on": split.choose, "tested once on": split.test}
-    sizes = (len(data.fitting), len(data.choosing), len(data.testing))
-    months = [
-        f"- {name} {rows:,} rows of cut-offs {used[0]:%Y-%m} to {used[-1]:%Y-%m}"
-        for (name, used), rows in zip(parts.items(), sizes, strict=True)
-    ]
     return f"""# Churn model: {found.name}
 
 **Says** the probability that a subscriber who was active on the label channel ({about["label_channel"]}) in a month
@@ -65,9 +59,9 @@ has no active day there in the next one. **For** choosing whom to address first;
 
 Learner: {MEANING.get(found.name, found.name)}. Calibration: {found.model.calibration.how}.
 
-{chr(10).join(months)}
+{_months(data)}
 - {data.share:.0%} of the subscribers, {len(data.features.names)} features, definitions {data.features.hash}
-- tables: {", ".join(f"{name} version {number}" for name, number in about["versions"].items())}
+- tables: {", ".join(_table(name, number) for name, number in about["versions"].items())}
 
 {_markdown([{"on the test months": name, "": value} for name, value in numbers.items()], ("on the test months", ""))}
 
@@ -76,6 +70,20 @@ Learner: {MEANING.get(found.name, found.name)}. Calibration: {found.model.calibr
 Who leaves the operator in the month is silent too, and no campaign in the app reaches them. Intervals resample
 subscribers. A month differs from the next: `monitor_churn` measures each one again when its labels are in.
 """
+
+
+def _months(data: TrainingData) -> str:
+    """Three lines of a list: what settings, the final model and the test rest on."""
+    split = data.split
+    train, choose, test = (f"{used[0]:%Y-%m} to {used[-1]:%Y-%m}" for used in (split.train, split.choose, split.test))
+    return f"""- settings chosen by learning from {len(data.fitting):,} rows of cut-offs {train} and comparing on \
+{len(data.choosing):,} of {choose}
+- this model then learnt from both, {len(data.learning):,} rows
+- tested once on {len(data.testing):,} rows of cut-offs {test}"""
+
+
+def _table(name: str, version: int) -> str:
+    return f"{name} version {version}" if version >= 0 else f"{name} (not there yet)"
 
 
 def _markdown(rows: Rows, columns: Sequence[str]) -> str:

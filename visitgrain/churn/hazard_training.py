@@ -160,7 +160,7 @@ def _logged(found: TrainedHazards, data: HazardData, tags: Mapping[str, str]) ->
     tables = {
         "reliability_4w": [row._asdict() for row in reliability(begun, silent_within(found.hazard, JUDGED_WEEKS))],
         "importance": [{"feature": n, "share": share} for n, share in found.model.fitted.importance().items()],
-        "features": [{"feature": n, "definition": text} for n, text in data.features.definitions.items()],
+        "features": data.features.described(),
     }
     for name, rows in tables.items():
         mlflow.log_table(pd.DataFrame(rows), f"tables/{name}.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
 
@@ -18,9 +18,13 @@ SLICES = tuple(column.name for column in SLICED_BY)
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Names of features in the order of a model's columns, and what each one means, as a hash."""
+    """Names of features in the order of a model's columns, and what each one means: as a hash, and for people in words.
+
+    `meanings` is not stored with a model and may lack names.
+    """
 
     definitions: Mapping[str, str]
+    meanings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -34,19 +38,30 @@ class FeatureSet:
 
     def only(self, names: Sequence[str]) -> FeatureSet:
         """Those of `names`, in this order."""
-        return FeatureSet({name: text for name, text in self.definitions.items() if name in set(names)})
+        return FeatureSet({n: text for n, text in self.definitions.items() if n in set(names)}, self.meanings)
+
+    def described(self) -> list[dict[str, str]]:
+        """A row per feature: `feature`, `meaning` ('' where it is not at hand), `definition`."""
+        return [
+            {"feature": name, "meaning": self.meanings.get(name, ""), "definition": definition}
+            for name, definition in self.definitions.items()
+        ]
 
 
 def feature_set(catalogue: Catalogue) -> FeatureSet:
     """All features there may be: of churn_features, and metrics of subscribers per window, as id_window."""
-    habits = {name: _defined(CHURN_FEATURES.column(name).description) for name in FEATURES}
+    habits = {name: CHURN_FEATURES.column(name) for name in FEATURES}
     metrics = {
-        f"{name}_{window}": catalogue.metrics.definition_hash(name)
+        f"{name}_{window}": (metric, window)
         for window in catalogue.churn.metric_windows
         for name, metric in catalogue.metrics.metrics.items()
         if metric.of_subscribers and window in metric.windows
     }
-    return FeatureSet(habits | metrics)
+    definitions = {name: _defined(column.description) for name, column in habits.items()}
+    definitions |= {name: catalogue.metrics.definition_hash(metric.id) for name, (metric, _) in metrics.items()}
+    meanings = {n: f"{c.description} ({c.unit})" if c.unit else c.description for n, c in habits.items()}
+    meanings |= {name: f"{metric.en}, window {window} ({metric.unit})" for name, (metric, window) in metrics.items()}
+    return FeatureSet(definitions, meanings)
 
 
 def _defined(text: str) -> str:

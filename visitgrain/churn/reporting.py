@@ -48,7 +48,7 @@ def log_trained(found: Trained, data: TrainingData, tags: Mapping[str, str]) -> 
     tables = {
         **found.evaluation.tables,
         "importance": [{"feature": name, "share": share} for name, share in importance.items()],
-        "features": [{"feature": n, "definition": d} for n, d in data.features.definitions.items()],
+        "features": data.features.described(),
         "learning_curve": found.fits.curve,
     }
     for name, rows in tables.items():
@@ -65,24 +65,28 @@ def log_trained(found: Trained, data: TrainingData, tags: Mapping[str, str]) -> 
 
 
 def _log_steps(found: Trained) -> None:
-    """As lines that the compare page lays over each other: AUC by test month (step 202603) and by training rows."""
+    """As lines that the compare page lays over each other: AUC by test month and by training rows.
+
+    The step of 2026-03 is 2603: an axis writes 202603 as 202.603k.
+    """
     import mlflow
 
     for row in found.evaluation.tables["months"]:
         if np.isfinite(row["auc"]):
-            mlflow.log_metric("auc_by_month", row["auc"], step=int(row["month"][:7].replace("-", "")))
+            mlflow.log_metric("auc_by_month", row["auc"], step=int(row["month"][2:7].replace("-", "")))
     for row in found.fits.curve:
         if np.isfinite(row["auc"]):
             mlflow.log_metric("auc_by_training_rows", row["auc"], step=row["rows"])
 
 
 def log_tables_read(tracking: Tracking) -> None:
-    """The lake's tables, in the versions that were read, as datasets of the active run."""
+    """The lake's tables, in the versions that were read, as datasets of the active run; without those never written."""
     import mlflow
     from mlflow.data.delta_dataset_source import DeltaDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    for name, number in tracking.versions.items():
+    there = {name: number for name, number in tracking.versions.items() if number >= 0}
+    for name, number in there.items():
         source = DeltaDatasetSource(path=f"{tracking.lake}/{name}", delta_table_version=number)
         read = MetaDataset(source, name=name, digest=f"version {number}")  # type: ignore[abstract]
         mlflow.log_input(read, context="training")
@@ -100,6 +104,7 @@ def _parameters(found: Trained, data: TrainingData) -> dict[str, Any]:
         "test_months": f"{split.test[0]:%Y-%m} to {split.test[-1]:%Y-%m}",
         "train_rows": len(data.fitting),
         "choose_rows": len(data.choosing),
+        "final_rows": len(data.learning),
         "test_rows": len(data.testing),
         "sampled_share": data.share,
         "features": len(data.features.names),

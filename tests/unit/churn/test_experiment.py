@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,30 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.churn.training_world import NAMES, small_settings, small_training_data
+from tests.unit.churn.training_world import NAMES, small_experiment, small_settings, small_training_data
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn import registry
 from visitgrain.churn.cards import COMPARED
-from visitgrain.churn.experiment import run_experiment
 from visitgrain.churn.tracking import CHALLENGER, CHAMPION, HASH, MODEL, aliased, loaded, tracked, version_with
 from visitgrain.churn.training import trained
 from visitgrain.errors import ConfigError, GateRefused, InputMissing, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow warns of itself when it is imported
-MONTH = date(2026, 1, 1)
 FIRST = ("recency", "logistic", "lightgbm")
 DATA = small_training_data()
 ABOUT = {"label_channel": "app", "versions": {"churn_features": 7}, "counts": DATA.counts, "lake": "lake"}
 
 
-def run(tracking: Tracking, learners: tuple[str, ...], trials: int = 0, **changes: Any) -> list[dict[str, Any]]:
-    """The first cells of CHURN_MODELS."""
-    settings = small_settings(learners=learners, **changes)
-    with tracked(tracking) as client:
-        candidates = trained(None, DATA, settings, trials=trials, about=ABOUT)
-        rows = run_experiment(client, candidates, DATA, settings, month=MONTH, tracking=tracking, about=ABOUT)
-    names = ("month", "learner", "run_id", "version", "promoted", "verdict")
-    return [dict(zip(names, row, strict=False)) for row in rows]
+def run(tracking: Tracking, learners: tuple[str, ...], trials: int = 0) -> list[dict[str, Any]]:
+    return small_experiment(tracking, DATA, ABOUT, learners, trials)
 
 
 class Story(NamedTuple):
@@ -96,7 +87,7 @@ def test_each_learner_has_numbers_with_intervals_tables_figures_a_card_and_the_t
         assert {"learner": row["learner"], "month": "2026-01", "kind": "learner"}.items() <= found.data.tags.items()
         assert found.data.params["train_rows"] == "1750"
         months = client.get_metric_history(row["run_id"], "auc_by_month")
-        assert [one.step for one in months] == [202510, 202511, 202512]
+        assert [one.step for one in months] == [2510, 2511, 2512]
         (read,) = found.inputs.dataset_inputs
         assert (read.dataset.name, read.dataset.digest) == ("churn_features", "version 7")
         names = {f"{f.path}" for part in ("", "figures", "tables") for f in client.list_artifacts(row["run_id"], part)}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
 
-from visitgrain.catalogue.churn import ChurnSettings, Months, load_churn
+from visitgrain.catalogue.churn import ChurnSettings, Months, Tracking, load_churn
+from visitgrain.churn.experiment import run_experiment
 from visitgrain.churn.model_rows import FeatureSet
 from visitgrain.churn.panel import panel_of, sigmoid
+from visitgrain.churn.tracking import tracked
+from visitgrain.churn.training import trained
 from visitgrain.churn.training_data import TrainingData, split_of
 from visitgrain.runtime.settings import default_conf
 
 NAMES = ("recency", "tenure", "ev_30", "day_30", "gap_mean", "wkend", "nact6", "moy")
 SUBSCRIBERS, MONTHS = 250, 12
+MONTH = date(2026, 1, 1)
 
 
 def small_settings(**changes: Any) -> ChurnSettings:
@@ -25,6 +31,18 @@ def small_settings(**changes: Any) -> ChurnSettings:
 
 
 WANTED = Months(train=None, choose=2, test=3)
+
+
+def small_experiment(
+    tracking: Tracking, data: TrainingData, about: Mapping[str, Any], learners: tuple[str, ...], trials: int = 0
+) -> list[dict[str, Any]]:
+    """A training of 2026-01 in MLflow. The first cells of CHURN_MODELS, a row per learner."""
+    settings = small_settings(learners=learners)
+    with tracked(tracking) as client:
+        candidates = trained(None, data, settings, trials=trials, about=about)
+        rows = run_experiment(client, candidates, data, settings, month=MONTH, tracking=tracking, about=about)
+    names = ("month", "learner", "run_id", "version", "promoted", "verdict")
+    return [dict(zip(names, row, strict=False)) for row in rows]
 
 
 def small_training_data(seed: int = 1) -> TrainingData:
@@ -61,7 +79,7 @@ def small_training_data(seed: int = 1) -> TrainingData:
         for one in months
     }
     return TrainingData(
-        FeatureSet({name: f"definition of {name}" for name in NAMES}),
+        FeatureSet({name: f"definition of {name}" for name in NAMES}, {"recency": "days since the last active day"}),
         {},
         panel.where(month < test),
         int((month < choose).sum()),

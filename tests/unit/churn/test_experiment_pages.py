@@ -1,0 +1,82 @@
+"""What people read of a training on MLflow's pages: notes, cards, tables, pages. No Spark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from mlflow.entities import Run
+
+from tests.unit.churn.training_world import small_experiment, small_training_data
+from visitgrain.catalogue.catalogue import load_catalogue
+from visitgrain.catalogue.churn import Tracking
+from visitgrain.churn.model_rows import feature_set
+from visitgrain.churn.tracking import tracked
+from visitgrain.runtime.settings import default_conf
+from visitgrain.tables.churning import FEATURES
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow warns of itself when it is imported
+LEARNERS = ("recency", "logistic")
+VERSIONS = {"churn_features": 7, "subscriber_metrics": -1}  # the second one was never written
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory) -> Tracking:
+    """Of one training, whose winner is `logistic`."""
+    data = small_training_data()
+    folder = tmp_path_factory.mktemp("mlflow")
+    tracking = Tracking(uri=f"sqlite:///{folder}/mlflow.db", run_id="r1", lake="lake", versions=VERSIONS)
+    about = {"label_channel": "app", "versions": VERSIONS, "counts": data.counts, "lake": "lake"}
+    small_experiment(tracking, data, about, LEARNERS)
+    return tracking
+
+
+@pytest.fixture
+def client(tracking):
+    with tracked(tracking) as found:
+        yield found
+
+
+@pytest.fixture
+def named(client) -> Callable[[str], Run]:
+    """The run of that name."""
+    runs = client.search_runs([client.get_experiment_by_name("churn").experiment_id])
+    return {run.info.run_name: run for run in runs}.__getitem__
+
+
+@pytest.fixture
+def text_of(client, named, tmp_path) -> Callable[[str, str], str]:
+    """An artifact of the run of that name."""
+
+    def read(run: str, path: str) -> str:
+        with open(client.download_artifacts(named(run).info.run_id, path, str(tmp_path)), encoding="utf-8") as file:
+            return file.read()
+
+    return read
+
+
+def test_the_card_says_that_the_model_learnt_from_the_choosing_months_too(named, text_of):
+    card = text_of("logistic 2026-01", "model_card.md")
+    assert "learning from 1,750 rows of cut-offs 2025-01 to 2025-07 and comparing on 500 of 2025-08 to 2025-09" in card
+    assert "- this model then learnt from both, 2,250 rows" in card
+    assert "- tested once on 750 rows of cut-offs 2025-10 to 2025-12" in card
+    assert named("logistic 2026-01").data.params["final_rows"] == "2250"
+
+
+def test_a_table_that_was_never_written_is_no_data_set_and_has_no_version(named, text_of):
+    for run in ("churn 2026-01", "logistic 2026-01"):
+        assert [one.dataset.name for one in named(run).inputs.dataset_inputs] == ["churn_features"]
+    assert "churn_features version 7, subscriber_metrics (not there yet)" in text_of(
+        "logistic 2026-01", "model_card.md"
+    )
+
+
+def test_features_are_listed_with_what_they_mean(text_of):
+    table = json.loads(text_of("logistic 2026-01", "tables/features.json"))
+    assert table["columns"] == ["feature", "meaning", "definition"]
+    assert table["data"][0] == ["recency", "days since the last active day", "definition of recency"]
+    shipped = feature_set(load_catalogue(default_conf(), zone="UTC", visit_rules="default"))
+    assert set(FEATURES) < set(shipped.names)
+    assert shipped.meanings["dou_mb"] == "data used in the month (MB)"
+    assert all(row["meaning"] for row in shipped.described())
