@@ -1,4 +1,4 @@
-"""A trained model in words, and all of a training side by side: Markdown and a page."""
+"""A trained model in words, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from visitgrain.churn.evaluation import Rows
 from visitgrain.churn.training import Trained
 from visitgrain.churn.training_data import TrainingData
 
-COMPARED = (
-    "auc",
-    "auc_low",
-    "auc_high",
-    "pr_auc",
-    "lift_at_10",
-    "capture_at_10",
-    "log_loss",
-    "brier",
-    "ece",
-    "empc_fen",
-)
 MEANING = {
     "recency": "days since the last active day, alone",
     "rfv_logistic": "recency, active days and events of 30 days",
@@ -29,15 +17,6 @@ MEANING = {
     "xgboost_spark": "boosted trees, trained on the whole table in Spark",
     "gbt_spark": "boosted trees of Spark ML, trained on the whole table without native code",
 }
-
-PAGE = """<!doctype html>
-<html><head><meta charset="utf-8"><title>Churn models compared</title><style>
-body {{font-family: sans-serif}} table {{border-collapse: collapse}}
-td, th {{border: 1px solid #ccc; padding: 4px 8px; text-align: right}}
-</style></head><body><h1>Churn models compared</h1>
-<p>The same test months for all. <a href="/{link}" target="_blank">Compare the runs in MLflow</a></p>
-<table><tr>{head}</tr>{body}</table></body></html>
-"""
 
 
 def model_card(found: Trained, data: TrainingData) -> str:
@@ -63,9 +42,9 @@ Learner: {MEANING.get(found.name, found.name)}. Calibration: {found.model.calibr
 - {data.share:.0%} of the subscribers, {len(data.features.names)} features, definitions {data.features.hash}
 - tables: {", ".join(_table(name, number) for name, number in about["versions"].items())}
 
-{_markdown([{"on the test months": name, "": value} for name, value in numbers.items()], ("on the test months", ""))}
+{markdown([{"on the test months": name, "": value} for name, value in numbers.items()], ("on the test months", ""))}
 
-{_markdown(found.evaluation.tables["deciles"], ("decile", "rows", "observed", "predicted", "lift"))}
+{markdown(found.evaluation.tables["deciles"], ("decile", "rows", "observed", "predicted", "lift"))}
 
 Who leaves the operator in the month is silent too, and no campaign in the app reaches them. Intervals resample
 subscribers. A month differs from the next: `monitor_churn` measures each one again when its labels are in.
@@ -86,28 +65,11 @@ def _table(name: str, version: int) -> str:
     return f"{name} version {version}" if version >= 0 else f"{name} (not there yet)"
 
 
-def _markdown(rows: Rows, columns: Sequence[str]) -> str:
+def markdown(rows: Rows, columns: Sequence[str]) -> str:
+    """A table of the columns, which are the keys of each row too."""
+
     def cell(value: Any) -> str:
         return f"{value:.3f}" if isinstance(value, float) else str(value)
 
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     return "\n".join([*lines, *(f"| {' | '.join(cell(row[name]) for name in columns)} |" for row in rows)])
-
-
-def comparison_note(found: Sequence[Trained], link: str) -> str:
-    """All learners side by side, for the note of the parent run. Markdown."""
-    rows = [{"learner": one.name, **one.evaluation.scalars} for one in found]
-    return f"{_markdown(rows, ('learner', *COMPARED))}\n\n[Compare the runs]({link})"
-
-
-def comparison_page(found: Sequence[Trained], link: str) -> str:
-    """All learners side by side, as a page of its own."""
-    head = "".join(f"<th>{name}</th>" for name in ("learner", "what it is", *COMPARED, "seconds"))
-    body = "".join(
-        "<tr>"
-        + f"<td>{one.name}</td><td>{MEANING.get(one.name, '')}</td>"
-        + "".join(f"<td>{one.evaluation.scalars[name]:.4f}</td>" for name in COMPARED)
-        + f"<td>{one.fits.seconds:.1f}</td></tr>"
-        for one in found
-    )
-    return PAGE.format(link=link, head=head, body=body)

@@ -11,7 +11,8 @@ import numpy as np
 
 from visitgrain.catalogue.churn import ChurnSettings, Tracking
 from visitgrain.churn import figures, registry
-from visitgrain.churn.cards import COMPARED, comparison_note, comparison_page
+from visitgrain.churn.cards import MEANING
+from visitgrain.churn.comparison import Comparison
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
 from visitgrain.churn.quality import Floats
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 BASELINE = "recency"
 LONGEST = 2_000  # characters of a tag
+COMPARED = (  # numbers that CHURN_MODELS keeps
+    *("auc", "auc_low", "auc_high", "pr_auc", "lift_at_10", "capture_at_10"),
+    *("log_loss", "brier", "ece", "empc_fen"),
+)
 Told = list[tuple[Any, ...]]
 
 
@@ -62,7 +67,8 @@ def run_experiment(
         log_tables_read(tracking)
         for one in candidates:
             name = f"{one.name} {label}"
-            with mlflow.start_run(run_name=name, nested=True, tags={"kind": "learner"}, description=note) as run:
+            told = _learner_note(one, note)
+            with mlflow.start_run(run_name=name, nested=True, tags={"kind": "learner"}, description=told) as run:
                 models.append(log_trained(one, data, tags))
                 log_tables_read(tracking)
             runs.append(run.info.run_id)
@@ -70,19 +76,18 @@ def run_experiment(
             LOG.info("%s: AUC %.4f", name, one.evaluation.scalars["auc"])
         best = best_of(found)
         verdict, against = _verdict(client, found, best, data, settings, model)
-        told = _tags(best, verdict, tags)
-        version = registered(client, models[found.index(best)], _note(best, verdict, note), told, model)
+        compared = Comparison(model, label, note, found, best, verdict)
+        version = registered(client, models[found.index(best)], compared.note, _tags(best, verdict, tags), model)
         mlflow.set_tags({"best": best.name, "version": version, "promoted": str(verdict.promoted), "against": against})
         mlflow.log_dict({"against": against, "promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
-        mlflow.log_metrics({f"{one.name}_auc": one.evaluation.scalars["auc"] for one in found})
+        mlflow.log_metric("auc", best.evaluation.scalars["auc"])
+        mlflow.log_text(compared.page(), "comparison.html")
+        mlflow.log_figure(figures.comparison_plot(compared.scalars()), "comparison.png")
         link = f"#/compare-runs?runs={_listed(runs)}&experiments={_listed([parent.info.experiment_id])}"
-        mlflow.log_text(comparison_page(found, link), "comparison.html")
-        compared = [{"learner": one.name, **one.evaluation.scalars} for one in found]
-        mlflow.log_figure(figures.comparison_plot(compared), "comparison.png")
-        mlflow.set_tag("mlflow.note.content", f"{_note(best, verdict, note)}\n\n{comparison_note(found, link)}")
+        mlflow.set_tag("mlflow.note.content", compared.note_of_run(f"[Compare the runs]({link})"))
         if verdict.promoted:  # last: what is written before it does not change what scores
-            why = "; ".join(verdict.reasons)
-            registry.promote(client, int(version), reason=why, by=f"the gate in run {tracking.run_id}", name=model)
+            by = f"the gate in run {tracking.run_id}"
+            registry.promote(client, int(version), reason=verdict.brief, by=by, name=model)
     return [
         _told(one, run, version if one is best else None, verdict if one is best else None, data, month)
         for one, run in zip(found, runs, strict=True)
@@ -140,15 +145,15 @@ def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData
     return model.score(x), f"champion, version {version}{without}"
 
 
-def _note(best: Trained, verdict: Verdict, note: str) -> str:
-    outcome = "Promoted to champion" if verdict.promoted else "Not promoted"
-    return f"{best.name}. {note}\n\n{outcome}: {'; '.join(verdict.reasons)}"
+def _learner_note(one: Trained, note: str) -> str:
+    s = one.evaluation.scalars
+    auc = f"AUC {s['auc']:.4f} ({s['auc_low']:.4f} to {s['auc_high']:.4f})"
+    return f"{MEANING.get(one.name, one.name)}. {auc}. {note} More in `model_card.md` among the artifacts."
 
 
 def _tags(best: Trained, verdict: Verdict, tags: Mapping[str, str]) -> dict[str, Any]:
     auc = round(best.evaluation.scalars["auc"], 4)
-    why = "; ".join(verdict.reasons)
-    return {**tags, "learner": best.name, "promoted": verdict.promoted, "auc": auc, "why": why[:LONGEST]}
+    return {**tags, "learner": best.name, "promoted": verdict.promoted, "auc": auc, "why": verdict.brief[:LONGEST]}
 
 
 def _told(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import matplotlib
@@ -87,6 +89,13 @@ def comparison_plot(rows: Rows) -> Figure:
         axes.plot([row["auc"]], [place], marker="o", color="tab:blue")
     axes.set_yticks(range(len(rows)), [row["learner"] for row in reversed(rows)])
     return figure
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure itself, for a page that stands alone."""
+    image = BytesIO()
+    figure.savefig(image, format="png")
+    return f"data:image/png;base64,{b64encode(image.getvalue()).decode()}"
 
 
 def _plot(title: str, across: str, up: str) -> tuple[Figure, Axes]:

@@ -118,11 +118,12 @@ def _run(
             runs.append(run.info.run_id)
         best = min(found, key=lambda one: one.choosing_log_loss)
         verdict = _verdict(client, best, data, settings)
-        note = f"{best.name}. {note}\n\n{'; '.join(verdict.reasons)}"
+        outcome = "promoted" if verdict.promoted else "not promoted"
+        note = f"{best.name} {month}, {outcome}. {note}\n\n{verdict.listed}"
         number = registered(client, uris[found.index(best)], note, {**tags, "learner": best.name}, HAZARD)
         if verdict.promoted:
-            why = "; ".join(verdict.reasons)
-            registry.promote(client, int(number), reason=why, by=f"the gate in run {tracking.run_id}", name=HAZARD)
+            by = f"the gate in run {tracking.run_id}"
+            registry.promote(client, int(number), reason=verdict.brief, by=by, name=HAZARD)
         mlflow.set_tags({"best": best.name, "version": number, "promoted": str(verdict.promoted)})
         mlflow.log_dict({"promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
     return [

@@ -52,6 +52,17 @@ class Verdict:
     promoted: bool
     reasons: tuple[str, ...]
 
+    @property
+    def brief(self) -> str:
+        """For a list and the journal: the first reason."""
+        more = len(self.reasons) - 1
+        return f"{self.reasons[0]} (and {more} more, see the description)" if more else self.reasons[0]
+
+    @property
+    def listed(self) -> str:
+        """All reasons, one a line. Markdown."""
+        return "\n".join(f"- {reason}" for reason in self.reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class Contest:

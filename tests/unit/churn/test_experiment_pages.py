@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from mlflow.entities import Run
 from tests.unit.churn.training_world import small_experiment, small_training_data
 from visitgrain.catalogue.catalogue import load_catalogue
 from visitgrain.catalogue.churn import Tracking
+from visitgrain.churn import registry
 from visitgrain.churn.model_rows import feature_set
 from visitgrain.churn.tracking import tracked
 from visitgrain.runtime.settings import default_conf
@@ -80,3 +82,45 @@ def test_features_are_listed_with_what_they_mean(text_of):
     assert set(FEATURES) < set(shipped.names)
     assert shipped.meanings["dou_mb"] == "data used in the month (MB)"
     assert all(row["meaning"] for row in shipped.described())
+
+
+def test_the_note_tells_the_outcome_first_then_what_decides_and_the_reasons_last(named):
+    headline, links, head, _, recency, logistic, said, *reasons = [
+        line for line in named("churn 2026-01").data.tags["mlflow.note.content"].splitlines() if line
+    ]
+    assert re.match(r"\*\*logistic 2026-01, AUC 0\.\d{3}, promoted\.\*\* Labels up to 2026-01; tested on", headline)
+    assert links.startswith("[Compare the runs](#/compare-runs?runs=[%22")
+    assert head.startswith("| learner | log-loss before the test: decides | AUC (95 %) |")
+    assert head.count("|") == 7
+    decides = named("logistic 2026-01").data.metrics["choosing_log_loss"]
+    assert recency.startswith("| recency | 0.")
+    assert logistic.startswith(f"| **logistic** | **{decides:.4f}** | **0.")
+    assert said == "What speaks for it:"
+    assert len(reasons) > 3
+    assert all(line.startswith("- ") for line in reasons)
+
+
+def test_the_page_stands_alone_and_marks_who_is_put_forward(text_of):
+    page = text_of("churn 2026-01", "comparison.html")
+    assert "<h1>churn 2026-01: learners compared</h1>" in page
+    assert page.count('<tr class="best"><td class="text">logistic</td>') == page.count('<tr class="best">') == 1
+    assert '<tr><td class="text">recency</td><td class="text">days since the last active day, alone</td>' in page
+    assert 'src="data:image/png;base64,' in page
+    assert "href" not in page  # MLflow shows it in a frame that may not lead anywhere
+    assert "MLflow: experiment churn, run churn 2026-01" in page
+
+
+def test_lists_show_short_texts_and_the_description_has_them_all(client):
+    version = registry.version(client, 1)
+    first, *_ = reasons = [line[2:] for line in version.note.splitlines() if line.startswith("- ")]
+    assert re.match(r"logistic 2026-01, AUC 0\.\d{3}, promoted\. ", version.note)
+    assert version.tags["why"] == f"{first} (and {len(reasons) - 1} more, see the description)"
+    assert version.journal[0].endswith(version.tags["why"])
+
+
+def test_a_learner_says_what_it_is_and_how_it_does_and_the_parent_has_the_best_ones_auc(named):
+    learner, parent = named("logistic 2026-01"), named("churn 2026-01")
+    note = learner.data.tags["mlflow.note.content"]
+    assert note.startswith("all features in a regularised logistic regression. AUC 0.")
+    assert "model_card.md" in note
+    assert parent.data.metrics == {"auc": learner.data.metrics["auc"]}
