@@ -14,6 +14,7 @@ from visitgrain.churn import figures, registry
 from visitgrain.churn.cards import MEANING
 from visitgrain.churn.comparison import Comparison
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
+from visitgrain.churn.mlflow_pages import compare_link, save_view, view_link
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
 from visitgrain.churn.quality import Floats
 from visitgrain.churn.reporting import log_tables_read, log_trained
@@ -31,6 +32,7 @@ COMPARED = (  # numbers that CHURN_MODELS keeps
     *("auc", "auc_low", "auc_high", "pr_auc", "lift_at_10", "capture_at_10"),
     *("log_loss", "brier", "ece", "empc_fen"),
 )
+IN_VIEW = ("choosing_log_loss", "auc", "auc_low", "auc_high", "pr_auc", "lift_at_10", "log_loss", "ece", "empc_fen")
 Told = list[tuple[Any, ...]]
 
 
@@ -83,8 +85,10 @@ def run_experiment(
         mlflow.log_metric("auc", best.evaluation.scalars["auc"])
         mlflow.log_text(compared.page(), "comparison.html")
         mlflow.log_figure(figures.comparison_plot(compared.scalars()), "comparison.png")
-        link = f"#/compare-runs?runs={_listed(runs)}&experiments={_listed([parent.info.experiment_id])}"
-        mlflow.set_tag("mlflow.note.content", compared.note_of_run(f"[Compare the runs]({link})"))
+        place = parent.info.experiment_id
+        save_view(client, place, by="auc", columns=IN_VIEW)
+        links = f"[Compare the runs]({compare_link(place, runs)}), [learners of all months]({view_link(place)})"
+        mlflow.set_tag("mlflow.note.content", compared.note_of_run(links))
         if verdict.promoted:  # last: what is written before it does not change what scores
             by = f"the gate in run {tracking.run_id}"
             registry.promote(client, int(version), reason=verdict.brief, by=by, name=model)
@@ -92,11 +96,6 @@ def run_experiment(
         _told(one, run, version if one is best else None, verdict if one is best else None, data, month)
         for one, run in zip(found, runs, strict=True)
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """A JSON list of texts as part of a URL."""
-    return "[" + ",".join(f"%22{name}%22" for name in names) + "]"
 
 
 def _verdict(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
+from base64 import b64decode
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.unit.churn.training_world import small_experiment, small_training_data
 from visitgrain.catalogue.catalogue import load_catalogue
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn import registry
+from visitgrain.churn.mlflow_pages import VIEW_TAG, save_view
 from visitgrain.churn.model_rows import feature_set
 from visitgrain.churn.tracking import tracked
 from visitgrain.runtime.settings import default_conf
@@ -124,3 +129,35 @@ def test_a_learner_says_what_it_is_and_how_it_does_and_the_parent_has_the_best_o
     assert note.startswith("all features in a regularised logistic regression. AUC 0.")
     assert "model_card.md" in note
     assert parent.data.metrics == {"auc": learner.data.metrics["auc"]}
+
+
+def view_of(client: MlflowClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The saved view of the experiment, and its state as MLflow's pages read it."""
+    view = json.loads(client.get_experiment_by_name("churn").tags["mlflow.sharedViewState.learners"])
+    packed = view["state"].removeprefix("deflate;")
+    return view, json.loads(zlib.decompress(b64decode(packed)))
+
+
+def test_the_experiment_has_a_view_of_its_learners_and_links_open_the_pages_for_training(client, named):
+    view, state = view_of(client)
+    assert set(view) == {"name", "createdAt", "updatedAt", "state"}
+    assert view["name"] == "Learners by auc"
+    assert (state["searchFilter"], state["orderByKey"], state["orderByAsc"]) == (
+        'tags.kind = "learner"',
+        "metrics.`auc`",
+        False,
+    )
+    assert state["selectedColumns"][:3] == ["attributes.`Models`", "metrics.`choosing_log_loss`", "metrics.`auc`"]
+    assert state["columnOrder"] == state["selectedColumns"]
+    shown = {column.split("`")[1] for column in state["selectedColumns"][1:]}
+    assert shown < set(named("logistic 2026-01").data.metrics)
+    note = named("churn 2026-01").data.tags["mlflow.note.content"]
+    assert note.count("workflowType=machine_learning") == 2
+    assert "/runs?workflowType=machine_learning&viewStateShareKey=learners)" in note
+
+
+def test_a_view_that_somebody_changed_stays(client):
+    experiment_id = client.create_experiment("other")
+    client.set_experiment_tag(experiment_id, VIEW_TAG, "ours")
+    save_view(client, experiment_id, by="auc", columns=("auc",))
+    assert client.get_experiment(experiment_id).tags[VIEW_TAG] == "ours"
