@@ -130,9 +130,9 @@ def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData
     if champion is None:
         baseline = next((one for one in found if one.name == BASELINE), None)
         if baseline is not None:
-            return baseline.evaluation.scores, BASELINE
+            return baseline.evaluation.scores, f"baseline {BASELINE}"
         recency = data.testing.features.index(BASELINE)
-        return data.testing.x[:, recency], BASELINE
+        return data.testing.x[:, recency], f"baseline {BASELINE}"
     model, version = champion
     places = {feature: place for place, feature in enumerate(data.testing.features)}
     x = np.full((len(data.testing), len(model.features.names)), np.nan)

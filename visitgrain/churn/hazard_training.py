@@ -139,7 +139,7 @@ def _verdict(client: MlflowClient, best: TrainedHazards, data: HazardData, setti
     champion = aliased(client, CHAMPION, HAZARD, load)
     features, x = data.testing.panel.features, data.testing.panel.x
     if champion is None:
-        opponent, name = x[:, features.index("recency")], "recency"
+        opponent, name = x[:, features.index("recency")], "baseline recency"
     else:
         model, name = champion[0], f"champion, version {champion[1]}"
         blank = np.full((len(x), 1), np.nan)  # a feature that is no longer there is missing

@@ -157,7 +157,7 @@ def slice_gains(contest: Contest, min_class_rows: int) -> Iterator[tuple[str, tu
 
 
 def _leaks(found: float, contest: Contest, gate: Gate) -> Iterator[Check]:
-    yield found <= gate.max_auc, f"AUC {found:.4f}, not credible above {gate.max_auc:g}"
+    yield found <= gate.max_auc, f"AUC {found:.4f}, to be at most {gate.max_auc:g}: more would not be credible"
     measured = contest.feature_aucs
     leaky = {name: value for name, value in measured.items() if not value <= gate.max_single_feature_auc}
     words = ", ".join(f"{name} with AUC {value:.4f}" for name, value in leaky.items()) or "none"

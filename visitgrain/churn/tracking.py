@@ -59,6 +59,12 @@ RETURN_NOTE = """\
 Who has been silent on the label channel for a month or more, up to 180 days, and comes back in the next month by
 themselves: whom to win back is who would not. Runs, pages and aliases are as those of the experiment `churn`."""
 NOTES = {MODEL: EXPERIMENT_NOTE, RETURN: RETURN_NOTE, HAZARD: HAZARD_NOTE}
+MODEL_NOTES = {
+    MODEL: "Probability that who was active on the label channel in a month has no active day there in the next one.",
+    RETURN: "Probability that who is silent on the label channel comes back in the next month unaided.",
+    HAZARD: "Hazards of silence in each of the weeks to come, of who is not silent yet.",
+}
+ALIASES_NOTE = "The version `champion` scores every month, `challenger` was trained last; each one says how it does."
 
 
 @contextmanager
@@ -199,7 +205,7 @@ def registered(client: MlflowClient, model_uri: str, note: str, tags: Mapping[st
     import mlflow
 
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name, description=NOTES[name])
+        client.create_registered_model(name, description=f"{MODEL_NOTES[name]} {ALIASES_NOTE}")
     with _downloaded(model_uri) as folder:
         told = {**tags, HASH: digest(folder)}
     with redirect_stderr(StringIO()):  # it says what it does, in words for people at a prompt

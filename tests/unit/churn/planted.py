@@ -132,7 +132,7 @@ BAD: dict[Planted, str] = {  # with the reason it is to be refused for
     overconfident: "ECE",
     too_high: "mean score",
     knows_the_future: "telling the label alone.*logins",
-    knows_it_in_many_inputs: "not credible",
+    knows_it_in_many_inputs: "more would not be credible",
     peeks: "shuffled labels 0.58",
     never_checked: "of 0 inputs",
     missing_scores: "40 of 4000 scores are missing",

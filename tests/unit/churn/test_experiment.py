@@ -127,7 +127,7 @@ def test_the_registered_model_has_a_signature_an_example_and_pins_and_loads_with
 
 def test_the_first_is_promoted_against_recency_the_same_again_and_a_worse_one_are_not(story, client):
     assert put_forward(story.first)["promoted"]
-    assert "of the recency: gain +" in put_forward(story.first)["verdict"]
+    assert "of the baseline recency: gain +" in put_forward(story.first)["verdict"]
     for rows, gain in ((story.same, r"gain \+0.0000"), (story.worse, "gain -")):
         refused = put_forward(rows)
         assert not refused["promoted"]

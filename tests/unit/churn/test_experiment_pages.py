@@ -121,6 +121,7 @@ def test_lists_show_short_texts_and_the_description_has_them_all(client):
     assert re.match(r"logistic 2026-01, AUC 0\.\d{3}, promoted\. ", version.note)
     assert version.tags["why"] == f"{first} (and {len(reasons) - 1} more, see the description)"
     assert version.journal[0].endswith(version.tags["why"])
+    assert client.get_registered_model("churn").description.startswith("Probability that who was active")
 
 
 def test_a_learner_says_what_it_is_and_how_it_does_and_the_parent_has_the_best_ones_auc(named):
