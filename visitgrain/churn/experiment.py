@@ -14,7 +14,7 @@ from visitgrain.churn import figures, registry
 from visitgrain.churn.cards import MEANING
 from visitgrain.churn.comparison import Comparison
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
-from visitgrain.churn.mlflow_pages import compare_link, save_view, view_link
+from visitgrain.churn.mlflow_pages import colour, compare_link, save_view, source, view_link
 from visitgrain.churn.promotion import Contest, Gate, Verdict, judge
 from visitgrain.churn.quality import Floats
 from visitgrain.churn.reporting import log_tables_read, log_trained
@@ -58,10 +58,12 @@ def run_experiment(
     tags = {"month": label, "feature_hash": data.features.hash, "visitgrain.run_id": tracking.run_id}
     tested = f"{data.split.test[0]:%Y-%m} to {data.split.test[-1]:%Y-%m}"
     note = f"Labels up to {label}; tested on cut-offs {tested}."
+    made_by = source(f"train_{model}")
     found: list[Trained] = []
     runs: list[str] = []
     models: list[str] = []
-    with mlflow.start_run(run_name=f"{model} {label}", tags={**tags, "kind": "training"}, description=note) as parent:
+    training = {**tags, **made_by, "kind": "training"}
+    with mlflow.start_run(run_name=f"{model} {label}", tags=training, description=note) as parent:
         mlflow.log_params({"learners": ", ".join(settings.learners), "seed": settings.seed, "test_months": tested})
         mlflow.log_dict(dict(about), "data.json")
         mlflow.log_dict(settings.model_dump(mode="json"), "settings.json")
@@ -69,8 +71,9 @@ def run_experiment(
         log_tables_read(tracking)
         for one in candidates:
             name = f"{one.name} {label}"
+            learner = {**made_by, **colour(one.name), "kind": "learner"}
             told = _learner_note(one, note)
-            with mlflow.start_run(run_name=name, nested=True, tags={"kind": "learner"}, description=told) as run:
+            with mlflow.start_run(run_name=name, nested=True, tags=learner, description=told) as run:
                 models.append(log_trained(one, data, tags))
                 log_tables_read(tracking)
             runs.append(run.info.run_id)

@@ -40,6 +40,7 @@ def gains_curve(rows: Rows) -> Figure:
 def lift_by_decile(rows: Rows) -> Figure:
     figure, axes = _plot("Lift by decile", "decile, 1 = highest scores", "lift")
     axes.bar([row["decile"] for row in rows], [row["lift"] for row in rows])
+    axes.set_xticks([row["decile"] for row in rows])
     axes.axhline(1, color="grey", linestyle=":")
     return figure
 
@@ -61,7 +62,7 @@ def learning_curve(rows: Rows) -> Figure:
 def importance_plot(shares: Mapping[str, float]) -> Figure:
     """The features that are used most."""
     first = list(shares.items())[:SHOWN][::-1]
-    figure, axes = _plot("Feature importance", "share", "")
+    figure, axes = _plot("Feature importance", "share of the gain of all splits (trees) or of all spread (lines)", "")
     axes.barh([name for name, _ in first], [share for _, share in first])
     return figure
 
@@ -75,19 +76,22 @@ def shap_summary(contributions: Floats, x: Floats, names: Sequence[str]) -> Figu
     for place, feature in enumerate(order[::-1]):
         values = x[rows, feature]
         rank = np.argsort(np.argsort(values)) / max(len(values) - 1, 1)
-        axes.scatter(contributions[rows, feature], place + spread, c=rank, cmap="coolwarm", s=4)
+        dots = axes.scatter(contributions[rows, feature], place + spread, c=rank, cmap="coolwarm", s=4, vmin=0, vmax=1)
+    legend = figure.colorbar(dots, ax=axes, label="value of the feature; missing counts as high", aspect=40)
+    legend.set_ticks([0, 1], labels=["low", "high"])
     axes.set_yticks(range(len(order)), [names[feature] for feature in order[::-1]])
     axes.axvline(0, color="grey", linestyle=":")
     return figure
 
 
 def comparison_plot(rows: Rows) -> Figure:
-    """AUC of every learner on the same test months, with its 95 % interval."""
+    """AUC of every learner on the same test months, with its 95 % interval; the highest on top."""
     figure, axes = _plot("AUC on the test months", "AUC, 95 % interval of subscribers", "")
-    for place, row in enumerate(reversed(rows)):
+    rising = sorted(rows, key=lambda row: row["auc"])
+    for place, row in enumerate(rising):
         axes.plot([row["auc_low"], row["auc_high"]], [place, place], color="tab:blue")
         axes.plot([row["auc"]], [place], marker="o", color="tab:blue")
-    axes.set_yticks(range(len(rows)), [row["learner"] for row in reversed(rows)])
+    axes.set_yticks(range(len(rising)), [row["learner"] for row in rising])
     return figure
 
 

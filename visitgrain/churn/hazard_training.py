@@ -20,7 +20,7 @@ from visitgrain.churn.curves import reliability
 from visitgrain.churn.hazard_data import JUDGED_WEEKS, HazardData, collected_hazards
 from visitgrain.churn.hazard_evaluation import COMPARED, evaluated, verdict_on
 from visitgrain.churn.hazard_model import HazardModel, load
-from visitgrain.churn.mlflow_pages import save_view
+from visitgrain.churn.mlflow_pages import colour, save_view, source
 from visitgrain.churn.model_rows import feature_set, rows_of
 from visitgrain.churn.onsets import silence_onsets
 from visitgrain.churn.promotion import Verdict
@@ -109,12 +109,15 @@ def _run(
     month = f"{span.month:%Y-%m}"
     tags = {"month": month, "feature_hash": data.features.hash, "visitgrain.run_id": tracking.run_id}
     note = f"Silences known by {month}; tested on cut-offs {data.split.test[0]:%Y-%m} to {data.split.test[-1]:%Y-%m}."
-    with mlflow.start_run(run_name=f"hazards {month}", tags={**tags, "kind": "training"}, description=note) as parent:
+    made_by = source("train_hazards")
+    training = {**tags, **made_by, "kind": "training"}
+    with mlflow.start_run(run_name=f"hazards {month}", tags=training, description=note) as parent:
         mlflow.log_dict(dict(about), "data.json")
         save_view(client, parent.info.experiment_id, by="c_index", columns=("choosing_log_loss", *COMPARED))
         found, runs, uris = [], [], []
         for one in trained_hazards(data, settings, about):
-            with mlflow.start_run(run_name=f"{one.name} {month}", nested=True, tags={"kind": "learner"}) as run:
+            learner = {**made_by, **colour(one.name), "kind": "learner"}
+            with mlflow.start_run(run_name=f"{one.name} {month}", nested=True, tags=learner) as run:
                 uris.append(_logged(one, data, tags))
             found.append(one)
             runs.append(run.info.run_id)

@@ -1,4 +1,4 @@
-"""Where MLflow's pages are to open: links, and a saved view of the learners of an experiment."""
+"""What MLflow's pages are told beside numbers: links, a saved view of the learners, where runs come from, colours."""
 
 from __future__ import annotations
 
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 TRAINING = "workflowType=machine_learning"
 VIEW = "learners"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+
+# MLflow's own colours are drawn from run ids, and two learners may share one.
+COLOURS = {
+    "recency": "#7f7f7f",
+    "rfv_logistic": "#ff7f0e",
+    "logistic": "#2ca02c",
+    "lightgbm": "#1f77b4",
+    "xgboost_spark": "#d62728",
+    "gbt_spark": "#9467bd",
+}
+
+
+def source(job: str) -> dict[str, str]:
+    """Tag of a run: the command that made it, in place of the file that Python was started with."""
+    return {"mlflow.source.name": f"visitgrain run {job}"}
+
+
+def colour(learner: str) -> dict[str, str]:
+    """Tag of a learner's run, in tables and charts."""
+    return {"mlflow.runColor": COLOURS[learner]}
 
 
 def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:

@@ -55,6 +55,7 @@ def log_trained(found: Trained, data: TrainingData, tags: Mapping[str, str]) -> 
         if rows:
             mlflow.log_table(pd.DataFrame(rows), f"tables/{name}.json")
     for name, figure in _figures(found, data, importance).items():
+        figure.suptitle(f"{found.name} {tags['month']}", fontsize="small")
         mlflow.log_figure(figure, f"figures/{name}.png")
     mlflow.log_text(model_card(found, data), CARD)
     for trial in found.fits.trials:

@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -16,8 +17,9 @@ from mlflow.entities import Run
 from tests.unit.churn.training_world import small_experiment, small_training_data
 from visitgrain.catalogue.catalogue import load_catalogue
 from visitgrain.catalogue.churn import Tracking
-from visitgrain.churn import registry
-from visitgrain.churn.mlflow_pages import VIEW_TAG, save_view
+from visitgrain.churn import figures, registry
+from visitgrain.churn.cards import MEANING
+from visitgrain.churn.mlflow_pages import COLOURS, VIEW_TAG, save_view
 from visitgrain.churn.model_rows import feature_set
 from visitgrain.churn.tracking import tracked
 from visitgrain.runtime.settings import default_conf
@@ -162,3 +164,23 @@ def test_a_view_that_somebody_changed_stays(client):
     client.set_experiment_tag(experiment_id, VIEW_TAG, "ours")
     save_view(client, experiment_id, by="auc", columns=("auc",))
     assert client.get_experiment(experiment_id).tags[VIEW_TAG] == "ours"
+
+
+def test_runs_name_their_job_and_learners_have_colours_of_their_own(named):
+    runs = [named(f"{name} 2026-01") for name in ("churn", *LEARNERS)]
+    assert {run.data.tags["mlflow.source.name"] for run in runs} == {"visitgrain run train_churn"}
+    assert [run.data.tags.get("mlflow.runColor") for run in runs] == [None, COLOURS["recency"], COLOURS["logistic"]]
+    assert set(COLOURS) == set(MEANING)
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_figures_say_what_they_show():
+    rows = [
+        {"learner": n, "auc": a, "auc_low": a - 0.1, "auc_high": a + 0.1} for n, a in (("worse", 0.6), ("best", 0.8))
+    ]
+    (compared,) = figures.comparison_plot(rows).axes
+    assert [text.get_text() for text in compared.get_yticklabels()] == ["worse", "best"]  # from below
+    (lift,) = figures.lift_by_decile([{"decile": n, "lift": 1.0} for n in range(1, 11)]).axes
+    assert list(lift.get_xticks()) == list(range(1, 11))
+    _, legend = figures.shap_summary(np.ones((4, 1)), np.arange(4.0).reshape(4, 1), ["recency"]).axes
+    assert [text.get_text() for text in legend.get_yticklabels()] == ["low", "high"]
