@@ -13,7 +13,7 @@ from visitgrain.churn.training import Trained
 
 # Heading and what it means, by the name of the metric in MLflow.
 MEASURES = {
-    "choosing_log_loss": ("log-loss before the test: decides", "on the choosing months; the least is put forward"),
+    "choosing_log_loss": ("decides: log-loss before the test", "on the choosing months; the least is put forward"),
     "auc": ("AUC (95 %)", "chance that who has the outcome scores above who has not; 0.5 = a coin; over subscribers"),
     "pr_auc": ("PR-AUC", "average precision; a coin has the share of those with the outcome"),
     "lift_at_10": (
@@ -22,16 +22,15 @@ MEASURES = {
     ),
     "ece": ("ECE", "distance between score and observed share in ten bins; 0 = scores are what they say"),
     "log_loss": ("log-loss", "mean negative log-likelihood on the test months; less is better"),
-    "brier": ("Brier", "mean squared error of the probability; less is better"),
     "empc_fen": ("profit, yuan", "per subscriber, of the best campaign by these scores"),
 }
 IN_NOTE = tuple(MEASURES)[:5]  # more run together in MLflow's notes
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{font-family: sans-serif; max-width: 80em}} table {{border-collapse: collapse}} img {{max-width: 100%}}
-td, th {{border: 1px solid #ccc; padding: 4px 8px; text-align: right}} td {{white-space: nowrap}}
-.text {{text-align: left; white-space: normal; min-width: 14em}} .best {{font-weight: bold; background: #eef6ee}}
+body {{font: 13px sans-serif; max-width: 80em}} table {{border-collapse: collapse}} img {{max-width: 100%}}
+td, th {{border: 1px solid #ccc; padding: 3px 5px; text-align: right}}
+.text {{text-align: left; min-width: 11em}} .best {{font-weight: bold; background: #eef6ee}}
 </style></head><body><h1>{title}</h1>
 <p><b>{headline}.</b> {note} The same test months for all; in bold who is put forward.</p>
 <table><tr>{head}</tr>
@@ -84,7 +83,7 @@ class Comparison:
             title=f"{self.model} {self.month}: learners compared",
             headline=self.headline,
             note=self.tested,
-            head=f'<th class="text">learner</th><th class="text">what it is</th>{head}<th>seconds</th>',
+            head=f'<th class="text">learner</th>{head}<th>seconds</th>',
             body="\n".join(self._row(one) for one in self.found),
             measures="".join(f"<li><b>{heading}</b>: {meaning}</li>" for heading, meaning in MEASURES.values()),
             picture=figures.data_uri(figures.comparison_plot(self.scalars())),
@@ -100,9 +99,9 @@ class Comparison:
 
     def _row(self, one: Trained) -> str:
         opening = '<tr class="best">' if one is self.best else "<tr>"
-        texts = "".join(f'<td class="text">{text}</td>' for text in (one.name, MEANING.get(one.name, "")))
+        learner = f'<td class="text">{one.name}<br><small>{MEANING.get(one.name, "")}</small></td>'
         numbers = "".join(f"<td>{cell}</td>" for cell in _cells(one).values())
-        return f"{opening}{texts}{numbers}<td>{one.fits.seconds:.1f}</td></tr>"
+        return f"{opening}{learner}{numbers}<td>{one.fits.seconds:.1f}</td></tr>"
 
     @property
     def _said(self) -> str:
@@ -118,7 +117,7 @@ def _cells(one: Trained) -> dict[str, str]:
     numbers = {"choosing_log_loss": one.choosing_log_loss, **one.evaluation.scalars}
     cells = {name: f"{numbers[name]:.4f}" for name in MEASURES}
     return cells | {
-        "auc": f"{numbers['auc']:.4f} ({numbers['auc_low']:.3f} to {numbers['auc_high']:.3f})",
+        "auc": f"{numbers['auc']:.4f} ({numbers['auc_low']:.3f}–{numbers['auc_high']:.3f})",
         "lift_at_10": f"{numbers['lift_at_10']:.2f}",
         "empc_fen": f"{numbers['empc_fen'] / 100:.2f}",
     }

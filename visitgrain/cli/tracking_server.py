@@ -40,7 +40,6 @@ auth_cache_ttl_seconds = 60
 @click.pass_obj
 def mlflow_server(context: Context, port: int, store: str | None, artifacts: Path | None, secrets: Path) -> None:
     """Start MLflow's pages on this machine; the password of `admin` is in secrets/mlflow_admin_password."""
-    from visitgrain.churn.mlflow_pages import TRAINING
     from visitgrain.churn.tracking import SAFE, SERVED, SQLITE, artifact_folder
 
     uri = store or context.settings.mlflow_uri
@@ -51,8 +50,7 @@ def mlflow_server(context: Context, port: int, store: str | None, artifacts: Pat
             raise ConfigError("--artifacts: a database of its own machine needs a folder for models and figures")
         artifacts = artifact_folder(uri)
     told = _environment(secrets.absolute())
-    pages = f"http://{HOST}:{port}/#/experiments?{TRAINING}"
-    click.echo(f"{pages} (user {ADMIN}, password in {secrets / 'mlflow_admin_password'}); Ctrl-C ends it")
+    click.echo(f"http://{HOST}:{port} (user {ADMIN}, password in {secrets / 'mlflow_admin_password'}); Ctrl-C ends it")
     sys.stdout.flush()
     arguments = _arguments(port, artifacts.absolute(), proxied=not uri.startswith(SQLITE))
     # The store may name a user; the environment is read by its owner alone, a command line by everybody.

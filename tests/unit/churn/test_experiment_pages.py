@@ -97,7 +97,7 @@ def test_the_note_tells_the_outcome_first_then_what_decides_and_the_reasons_last
     ]
     assert re.match(r"\*\*logistic 2026-01, AUC 0\.\d{3}, promoted\.\*\* Labels up to 2026-01; tested on", headline)
     assert links.startswith("[Compare the runs](#/compare-runs?runs=[%22")
-    assert head.startswith("| learner | log-loss before the test: decides | AUC (95 %) |")
+    assert head.startswith("| learner | decides: log-loss before the test | AUC (95 %) |")
     assert head.count("|") == 7
     decides = named("logistic 2026-01").data.metrics["choosing_log_loss"]
     assert recency.startswith("| recency | 0.")
@@ -110,8 +110,8 @@ def test_the_note_tells_the_outcome_first_then_what_decides_and_the_reasons_last
 def test_the_page_stands_alone_and_marks_who_is_put_forward(text_of):
     page = text_of("churn 2026-01", "comparison.html")
     assert "<h1>churn 2026-01: learners compared</h1>" in page
-    assert page.count('<tr class="best"><td class="text">logistic</td>') == page.count('<tr class="best">') == 1
-    assert '<tr><td class="text">recency</td><td class="text">days since the last active day, alone</td>' in page
+    assert page.count('<tr class="best"><td class="text">logistic<br>') == page.count('<tr class="best">') == 1
+    assert '<tr><td class="text">recency<br><small>days since the last active day, alone</small></td>' in page
     assert 'src="data:image/png;base64,' in page
     assert "href" not in page  # MLflow shows it in a frame that may not lead anywhere
     assert "MLflow: experiment churn, run churn 2026-01" in page

@@ -116,11 +116,6 @@ def test_without_the_login_nobody_gets_in(server):
     assert status(server.port, f"admin:{server.password}") == 200
 
 
-def test_it_tells_where_its_pages_for_training_are(server):
-    link = f"http://127.0.0.1:{server.port}/#/experiments?workflowType=machine_learning (user admin, "
-    assert link in (server.folder / "server.log").read_text()
-
-
 def test_another_host_name_is_refused(server):
     assert status(server.port, f"admin:{server.password}", host="evil.example") == 403
 
