@@ -14,6 +14,7 @@ from visitgrain.catalogue.catalogue import load_catalogue
 from visitgrain.catalogue.churn import Tracking
 from visitgrain.churn.hazard_scoring import estimate_hazards
 from visitgrain.churn.hazard_training import train_hazards
+from visitgrain.churn.mlflow_pages import VIEW_TAG
 from visitgrain.errors import GateRefused
 from visitgrain.span import Span
 from visitgrain.tables.churning import CHURN_FEATURES
@@ -122,6 +123,11 @@ def test_models_are_told_and_the_better_one_registered(models, tracking):
     client = mlflow.MlflowClient(tracking.uri)
     champion = client.get_model_version_by_alias("silence_hazard", "champion")
     assert champion.version == client.get_model_version_by_alias("silence_hazard", "challenger").version
+    assert champion.description.startswith(f"{best.learner} 2025-11, promoted. Silences known by 2025-11; tested on")
+    experiment = client.get_experiment_by_name("silence_hazard")
+    assert "Learners by c_index" in experiment.tags[VIEW_TAG]
+    sources = {run.data.tags["mlflow.source.name"] for run in client.search_runs([experiment.experiment_id])}
+    assert sources == {"visitgrain run train_hazards"}
 
 
 def test_estimates_are_those_of_the_world(estimates, inputs):

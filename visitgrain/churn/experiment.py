@@ -85,13 +85,8 @@ def run_experiment(
         version = registered(client, models[found.index(best)], compared.note, _tags(best, verdict, tags), model)
         mlflow.set_tags({"best": best.name, "version": version, "promoted": str(verdict.promoted), "against": against})
         mlflow.log_dict({"against": against, "promoted": verdict.promoted, "reasons": verdict.reasons}, "verdict.json")
-        mlflow.log_metric("auc", best.evaluation.scalars["auc"])
-        mlflow.log_text(compared.page(), "comparison.html")
-        mlflow.log_figure(figures.comparison_plot(compared.scalars()), "comparison.png")
-        place = parent.info.experiment_id
-        save_view(client, place, by="auc", columns=IN_VIEW)
-        links = f"[Compare the runs]({compare_link(place, runs)}), [learners of all months]({view_link(place)})"
-        mlflow.set_tag("mlflow.note.content", compared.note_of_run(links))
+        save_view(client, parent.info.experiment_id, by="auc", columns=IN_VIEW)
+        _log_comparison(compared, parent.info.experiment_id, runs)
         if verdict.promoted:  # last: what is written before it does not change what scores
             by = f"the gate in run {tracking.run_id}"
             registry.promote(client, int(version), reason=verdict.brief, by=by, name=model)
@@ -99,6 +94,18 @@ def run_experiment(
         _told(one, run, version if one is best else None, verdict if one is best else None, data, month)
         for one, run in zip(found, runs, strict=True)
     ]
+
+
+def _log_comparison(compared: Comparison, experiment_id: str, runs: Sequence[str]) -> None:
+    """Into the active run: how the best one does, and all of them in a page, a figure and the note."""
+    import mlflow
+
+    mlflow.log_metric("auc", compared.best.evaluation.scalars["auc"])
+    mlflow.log_text(compared.page(), "comparison.html")
+    mlflow.log_figure(figures.comparison_plot(compared.scalars()), "comparison.png")
+    compare, view = compare_link(experiment_id, runs), view_link(experiment_id)
+    links = f"[Compare the runs]({compare}), [learners of all months]({view})"
+    mlflow.set_tag("mlflow.note.content", compared.note_of_run(links))
 
 
 def _verdict(
