@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
+from visitgrain.catalogue.quality import load_quality
 from visitgrain.cli.discovery import jobs_of, target
 from visitgrain.cli.periods import Period, argument, between, period_options, shown, span_of
 from visitgrain.cli.text_table import echo_table
@@ -59,7 +60,7 @@ def run(
     last = _job_of(found, until) if until else None
     span = span_of(found.grain, day=day, month=month, start=start, end=end)
     context.trials = trials
-    context.allowed_rules = _allowed(found, allow_quality, allow_volume)
+    context.allowed_rules = _allowed(found, allow_quality, allow_volume, context)
     if dry_run:
         _dry_run(found, span, context)
         return
@@ -115,7 +116,7 @@ def backfill(
     Monthly jobs that take many months at once run once.
     """
     found = target(name)
-    context.allowed_rules = _allowed(found, allow_quality, allow_volume)
+    context.allowed_rules = _allowed(found, allow_quality, allow_volume, context)
     wanted = between(start, end).periods(found.grain)
     if found.grain == "month" and all(map(takes_many, jobs_of(found))):
         wanted = [Span(wanted[0].start, wanted[-1].end)]
@@ -136,13 +137,15 @@ def backfill(
     click.echo(f"{len(wanted) - len(done)} of {len(wanted)} periods run, {len(done)} were done before")
 
 
-def _allowed(found: Job | Pipeline, rules: Iterable[str], volume: bool) -> frozenset[str]:
+def _allowed(found: Job | Pipeline, rules: Iterable[str], volume: bool, context: Context) -> frozenset[str]:
     """Full names of rules. Raises UsageError for a job: only what is published is judged."""
     rules = tuple(rules)
     if isinstance(found, Job) and (rules or volume):
         raise UsageError(f"job {found.name} is not judged: --allow-quality and --allow-volume are for pipelines")
-    tables = [table.name for job in jobs_of(found) for table in job.writes]
-    return frozenset([*rules, *(f"{table}.volume" for table in tables if volume)])
+    tables = [table for job in jobs_of(found) for table in job.writes] if volume else []
+    quality = load_quality(context.conf)
+    judged = [rule for table in tables for rule in quality.of(table)]
+    return frozenset([*rules, *(rule.full_name for rule in judged if rule.kind == "volume")])
 
 
 def _run_once(found: Job | Pipeline, span: Span, context: Context, *, until: Job | None = None) -> list[Entry]:

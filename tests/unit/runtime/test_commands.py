@@ -37,6 +37,17 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
     return int(exit_.value.code or 0), captured.out, captured.err
 
 
+def test_an_unusual_volume_is_allowed_of_tables_that_are_judged_by_it(monkeypatch):
+    """Of a pipeline that writes others, too: quarantined_visits has no such rule."""
+    allowed = []
+    monkeypatch.setattr(
+        "visitgrain.cli.run._run_once", lambda found, span, context, until: allowed.append(context.allowed_rules) or []
+    )
+    with pytest.raises(SystemExit):
+        main(["run", "daily", "--date", "2026-03-01", "--allow-volume"])
+    assert allowed == [{"visits.volume", "device_visits.volume", "visit_days.volume"}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
