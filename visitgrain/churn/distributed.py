@@ -34,7 +34,8 @@ def fit_distributed(rows: DataFrame, features: FeatureSet, choosing: Column, *, 
     """
     began = perf_counter()
     workers = _workers(rows)
-    # On the executors' disks, and let go with the frame. Spark's cache of frames gives up at a few million rows.
+    # On the executors' disks, and let go with the frame. Spark's cache of frames hides a heap that is too small behind
+    # a NullPointerException of its own.
     known = _in_one_column(placed(rows, features, choosing), features).localCheckpoint(
         storageLevel=StorageLevel.DISK_ONLY
     )

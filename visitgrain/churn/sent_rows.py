@@ -20,6 +20,7 @@ from visitgrain.churn.panel import Panel
 from visitgrain.churn.quality import Floats
 
 UNKNOWN = "unknown"
+NOTHING = "no row has it, or it is always the same"
 PACKED_ROWS = 2_500  # compressed together
 SENT_ROWS = 10_000  # sent together, about
 JUDGED_ROWS = 200_000  # of which drift is told: of some subscribers, where there are more
@@ -59,9 +60,7 @@ class SentRows:
         is wrong with the others. The baselines' own features are not asked for drift."""
         covered = self.coverage(features.names, choose)
         rare = [name for name, share in covered.items() if share < least]
-        wrong = {
-            name: f"{covered[name]:.1%} of the rows have it" if covered[name] else "always the same" for name in rare
-        }
+        wrong = {name: f"{covered[name]:.1%} of the rows have it" if covered[name] else NOTHING for name in rare}
         asked = [name for name in features.names if name not in wrong and name not in RFV]
         for name, (found, at_most) in self.drift(asked, choose, test, most).items():
             if found > at_most:
