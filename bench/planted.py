@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.planted", description=__doc__.splitlines()[0])
-    parser.add_argument("--subscribers", type=int, default=16_000)
+    parser.add_argument("--subscribers", type=int, default=30_000)
     arguments = parser.parse_args()
     lake, world = _lake(arguments.subscribers), load_world()
     people = to_subscribers(np.arange(arguments.subscribers), world=world, span=SPAN, seed=SEED)
