@@ -21,8 +21,8 @@ run: setup ## simulate a small world and run ingest -> visits -> features -> seg
 test: setup ## the whole test suite, as CI runs it: file by file in two processes
 	@$(JAVA) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 1200
 
-test-fast: setup ## specs and unit tests that need no Spark: seconds
-	@$(BIN)/python -m pytest -q -m "not spark and not slow" tests
+test-fast: setup ## specs and unit tests that need no Spark: half a minute
+	@$(BIN)/python -m pytest -q -n 2 -m "not spark and not slow" tests
 
 test-property: setup ## ten times as many random examples of the same properties: an hour or so
 	@$(JAVA) PROPERTY_SCALE=10 $(BIN)/python -m pytest tests/property tests/jobs/test_any_split.py tests/jobs/test_daily_increments.py

@@ -30,6 +30,8 @@ from visitgrain.errors import GateRefused
 from visitgrain.tables import TABLES, Kind, Table
 from visitgrain.tables.model import col, key
 
+pytestmark = pytest.mark.slow  # some seconds
+
 CATALOGUE = Path(__file__).resolve().parents[2] / "conf" / "catalogue"
 SCHEMAS = {name: json.loads(content) for name, content in schemas().items()}
 TABLE = Table(

@@ -17,6 +17,8 @@ from visitgrain.catalogue.metric_language import parsed
 from visitgrain.catalogue.metrics import load_metrics
 from visitgrain.cli import main
 
+pytestmark = pytest.mark.slow  # some seconds
+
 FEBRUARY, MARCH = date(2026, 2, 28), date(2026, 3, 31)
 TYPES = pa.schema(
     [

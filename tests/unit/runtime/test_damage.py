@@ -28,6 +28,8 @@ from visitgrain.runtime.file_check import is_intact
 from visitgrain.runtime.listing import parts_of_files
 from visitgrain.runtime.storage import Store
 
+pytestmark = pytest.mark.slow  # some seconds
+
 ALL = sorted(rows_of(1) + rows_of(2) + rows_of(3))
 FLIPS = 800  # of the bits of a data file
 

@@ -24,6 +24,8 @@ from tests.unit.runtime.quality_world import (
 from visitgrain.runtime.quality.history import History
 from visitgrain.runtime.quality.judge import Judge, Verdict
 
+pytestmark = pytest.mark.slow  # some seconds
+
 DAYS_BEFORE = 42  # six weeks: what the gate looks back
 SHARES = (0.0005, 0.005, 0.05, 0.3)  # of the rows of a day; the first is one row
 # kind of incident, rule that must catch it, what spoils a day, sizes

@@ -18,6 +18,8 @@ from visitgrain.runtime.daemons import Daemons
 from visitgrain.runtime.settings import default_conf
 from visitgrain.runtime.standalone import Layout, Standalone
 
+pytestmark = pytest.mark.slow  # some seconds
+
 SHIPPED = Layout.of(default_conf()).settings
 STAYS = "#!/bin/sh\nwhile :; do sleep 0.1; done\n"
 ENDS = "#!/bin/sh\necho the port is taken\nexit 1\n"

@@ -15,6 +15,8 @@ from visitgrain.sources.fields import MAX_FIELD, Wanted
 from visitgrain.sources.records import MAX_RECORD
 from visitgrain.sources.rows import Layout, body, columns_of, parser
 
+pytestmark = pytest.mark.slow  # some seconds
+
 CSV = Layout("csv", "utf-8", ",", '"', (), None, frozenset({""}))
 JSON = Layout("json", "utf-8", ",", None, (), None, frozenset())
 
