@@ -25,8 +25,6 @@ PACKED_ROWS = 2_500  # compressed together
 SENT_ROWS = 10_000  # sent together, about
 JUDGED_ROWS = 200_000  # of which drift is told: of some subscribers, where there are more
 
-Learnable = tuple[FeatureSet, dict[str, str]]
-
 
 class SentRows:
     """`rows`, about `number` of them, as they came: in any order, the same one for each question. Missing is nan."""
@@ -37,6 +35,7 @@ class SentRows:
         pieces = rows.mapInArrow(_packed, "rows binary").repartition(max(1, number // SENT_ROWS), F.xxhash64("rows"))
         self._file = TemporaryFile(prefix="visitgrain-")  # noqa: SIM115 (closed by __exit__; it has no name to remain)
         self._ends = [0]
+        self._number = number
         for row in pieces.toLocalIterator(prefetchPartitions=True):
             self._file.write(row["rows"])
             self._ends.append(self._file.tell())
@@ -54,7 +53,7 @@ class SentRows:
 
     def learnable(
         self, features: FeatureSet, *, choose: np.datetime64, test: np.datetime64, least: float, most: float
-    ) -> Learnable:
+    ) -> tuple[FeatureSet, dict[str, str]]:
         """Features that hold for later months: a share `least` of the rows before `choose` has them, and their PSI from
         those to the rows from then to `test` is at most `most`, or what chance makes of so few rows. And, by name, what
         is wrong with the others. The baselines' own features are not asked for drift."""
@@ -105,7 +104,7 @@ class SentRows:
         self, names: Sequence[str], choose: np.datetime64, test: np.datetime64, limit: float
     ) -> dict[str, tuple[float, float]]:
         """PSI of the rows from `choose` to `test`, those before being the reference, and at most how much is none."""
-        every = np.uint64(1 + sum(len(table) for table in self._tables()) // JUDGED_ROWS)
+        every = np.uint64(1 + self._number // JUDGED_ROWS)
         parts: list[list[Floats]] = [[], []]
         for table in self._tables():
             month = _numbers(table, "month", "datetime64[M]")

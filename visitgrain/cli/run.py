@@ -142,9 +142,10 @@ def _allowed(found: Job | Pipeline, rules: Iterable[str], volume: bool, context:
     rules = tuple(rules)
     if isinstance(found, Job) and (rules or volume):
         raise UsageError(f"job {found.name} is not judged: --allow-quality and --allow-volume are for pipelines")
-    tables = [table for job in jobs_of(found) for table in job.writes] if volume else []
+    if not volume:
+        return frozenset(rules)
     quality = load_quality(context.conf)
-    judged = [rule for table in tables for rule in quality.of(table)]
+    judged = [rule for job in jobs_of(found) for table in job.writes for rule in quality.of(table)]
     return frozenset([*rules, *(rule.full_name for rule in judged if rule.kind == "volume")])
 
 

@@ -160,7 +160,8 @@ class Lake:
         where none may be, for rows outside of the replaced partitions, and when the columns of the rows, or of the
         table as an earlier version of this program left it, are not the declared ones.
         """
-        if there := self._found(table):
+        there = self._found(table)
+        if there:
             check_columns(stored_schema(there.schema_json), table, edge="stored")
         writer = self.writer(table, rows.function if isinstance(rows, ArrowRows) else None, part)
         if isinstance(rows, DataFrame):
@@ -170,7 +171,7 @@ class Lake:
         else:
             source = rows.frame
         marked = isinstance(rows, DataFrame) and bool({contract.ROWS, contract.OUTCOME} & set(rows.columns))
-        upon = self.version(table)
+        upon = there.version if there else delta_log.NO_VERSION
         work = [partial(written_by, source, writer)]
         local = touched if isinstance(rows, ArrowRows) and rows.local else None
         left, shared = local.staying(self.data_files(table), part) if local else ((), ())

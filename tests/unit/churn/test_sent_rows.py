@@ -20,6 +20,7 @@ class Sent(SentRows):
     """Rows that are here already, in tables of `size` rows."""
 
     def __init__(self, rows: pa.Table, size: int = 500) -> None:
+        self._number = len(rows)
         self.tables = [rows.slice(start, size) for start in range(0, len(rows), size)]
 
     def _tables(self):
