@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bench.contestants import FOLDER
 from visitgrain.churn.quality import auc
-from visitgrain.simulation.days import month_begins, month_number, number_of
+from visitgrain.simulation.days import date_of, month_begins, month_number, number_of
 from visitgrain.simulation.occasions import day_factors
 from visitgrain.simulation.subscribers import Subscribers, silence_hazard, to_subscribers
 from visitgrain.simulation.world import World, load_world
@@ -101,9 +101,8 @@ def _compared(
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """Silent in the month after, score, and the probability that the truth allows to be told, of everybody scored."""
     cut_off = int(month_begins(month_number(number_of(month)) + 1))
-    label = date.fromordinal(date(1970, 1, 1).toordinal() + cut_off)
     scores = _table(lake, "churn_scores").filter(pl.col("month") == month).with_columns(_row(people))
-    labels = _table(lake, "churn_labels").filter(pl.col("month") == label).select("subscriber_id", "silent")
+    labels = _table(lake, "churn_labels").filter(pl.col("month") == date_of(cut_off)).select("subscriber_id", "silent")
     rows = scores.join(labels, on="subscriber_id")
     allowed = allowed_to_tell(people, world, seen, rows["row"].to_numpy(), cut_off)
     return rows["silent"].cast(pl.Int64).to_numpy(), rows["probability"].to_numpy(), allowed

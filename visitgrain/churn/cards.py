@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visitgrain.churn.evaluation import Rows
@@ -23,7 +23,7 @@ def model_card(found: Trained, data: TrainingData) -> str:
     """What the model is for, what it was made from, how it does, and where it does not hold. Markdown."""
     s, about = found.evaluation.scalars, found.model.about
     numbers = {
-        "AUC": f"{s['auc']:.4f} ({s['auc_low']:.4f} to {s['auc_high']:.4f})",
+        "AUC": auc_in_words(s),
         "AUC by month": f"{s['auc_month_mean']:.4f} +- {s['auc_month_sd']:.4f}",
         "PR-AUC": f"{s['pr_auc']:.4f} ({s['pr_auc_low']:.4f} to {s['pr_auc_high']:.4f}), base {s['base_rate']:.1%}",
         "lift at 10 %": f"{s['lift_at_10']:.3f} of at most {s['lift_ceiling']:.2f}",
@@ -49,6 +49,11 @@ Learner: {MEANING.get(found.name, found.name)}. Calibration: {found.model.calibr
 Who leaves the operator in the month is silent too, and no campaign in the app reaches them. Intervals resample
 subscribers. A month differs from the next: `monitor_churn` measures each one again when its labels are in.
 """
+
+
+def auc_in_words(scalars: Mapping[str, float]) -> str:
+    """With its interval."""
+    return f"{scalars['auc']:.4f} ({scalars['auc_low']:.4f} to {scalars['auc_high']:.4f})"
 
 
 def _months(data: TrainingData) -> str:

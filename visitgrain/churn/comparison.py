@@ -58,8 +58,7 @@ class Comparison:
     @property
     def headline(self) -> str:
         """What a list shows of it."""
-        outcome = "promoted" if self.verdict.promoted else "not promoted"
-        return f"{self.best.name} {self.month}, AUC {self.best.evaluation.scalars['auc']:.3f}, {outcome}"
+        return f"{self.best.name} {self.month}, AUC {self.best.evaluation.scalars['auc']:.3f}, {self.verdict.outcome}"
 
     @property
     def note(self) -> str:

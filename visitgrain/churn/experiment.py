@@ -11,7 +11,7 @@ import numpy as np
 
 from visitgrain.catalogue.churn import ChurnSettings, Tracking
 from visitgrain.churn import figures, registry
-from visitgrain.churn.cards import MEANING
+from visitgrain.churn.cards import MEANING, auc_in_words
 from visitgrain.churn.comparison import Comparison
 from visitgrain.churn.leakage import shuffled_auc, single_feature_auc
 from visitgrain.churn.mlflow_pages import colour, compare_link, save_view, source, view_link
@@ -155,9 +155,8 @@ def _opponent(client: MlflowClient, found: Sequence[Trained], data: TrainingData
 
 
 def _learner_note(one: Trained, note: str) -> str:
-    s = one.evaluation.scalars
-    auc = f"AUC {s['auc']:.4f} ({s['auc_low']:.4f} to {s['auc_high']:.4f})"
-    return f"{MEANING.get(one.name, one.name)}. {auc}. {note} More in `model_card.md` among the artifacts."
+    auc = auc_in_words(one.evaluation.scalars)
+    return f"{MEANING.get(one.name, one.name)}. AUC {auc}. {note} More in `model_card.md` among the artifacts."
 
 
 def _tags(best: Trained, verdict: Verdict, tags: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from pyspark.sql import DataFrame, functions as F
 
 from visitgrain.catalogue.churn import ChurnSettings
@@ -55,7 +54,7 @@ def collected_hazards(rows: DataFrame, onsets: DataFrame, features: FeatureSet, 
     share = min(1.0, settings.survival.most_person_weeks / max(sum(found[month].weeks for month in used), 1))
     wanted = onsets.where(F.col("month").isin(*used) & in_sample(share, settings.seed)).join(rows, KEY, how="inner")
     number = int(sum(found[month].rows for month in used) * share)
-    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
+    choose, test = split.firsts
     with SentRows(wanted.select(*KEY, "weeks", "event", *SLICES, *features.names), number) as sent:
         kept, _ = sent.learnable(
             features, choose=choose, test=test, least=settings.minimum_coverage, most=settings.most_drift
@@ -78,7 +77,7 @@ def parted(
 ) -> HazardData:
     """Rows in order of months, and what goes with them, as HazardData. Raises InputMissing, see `collected_hazards`."""
     month = everything.panel.month
-    choose, test = (np.datetime64(months[0], "M") for months in (split.choose, split.test))
+    choose, test = split.firsts
     learning = everything.where(month < test).as_known_at(first_day_after(test), silence_days)
     fitting = everything.where(month < choose).as_known_at(first_day_after(choose), silence_days)
     choosing = learning.where(learning.panel.month >= choose)

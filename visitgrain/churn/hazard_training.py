@@ -123,8 +123,7 @@ def _run(
             runs.append(run.info.run_id)
         best = min(found, key=lambda one: one.choosing_log_loss)
         verdict = _verdict(client, best, data, settings)
-        outcome = "promoted" if verdict.promoted else "not promoted"
-        note = f"{best.name} {month}, {outcome}. {note}\n\n{verdict.listed}"
+        note = f"{best.name} {month}, {verdict.outcome}. {note}\n\n{verdict.listed}"
         number = registered(client, uris[found.index(best)], note, {**tags, "learner": best.name}, HAZARD)
         if verdict.promoted:
             by = f"the gate in run {tracking.run_id}"

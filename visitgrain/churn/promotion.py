@@ -53,6 +53,10 @@ class Verdict:
     reasons: tuple[str, ...]
 
     @property
+    def outcome(self) -> str:
+        return "promoted" if self.promoted else "not promoted"
+
+    @property
     def brief(self) -> str:
         """For a list and the journal: the first reason."""
         more = len(self.reasons) - 1

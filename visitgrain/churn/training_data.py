@@ -28,6 +28,11 @@ class Split:
     choose: tuple[Any, ...]
     test: tuple[Any, ...]
 
+    @property
+    def firsts(self) -> tuple[np.datetime64, np.datetime64]:
+        """First month to choose on, and to test on."""
+        return np.datetime64(self.choose[0], "M"), np.datetime64(self.test[0], "M")
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
@@ -87,13 +92,16 @@ def collected(rows: DataFrame, features: FeatureSet, settings: ChurnSettings) ->
     share = min(1.0, settings.most_rows / total)
     wanted = rows.where(F.col("month").isin(*used) & in_sample(share, settings.seed))
     columns = wanted.select("subscriber_id", "month", "outcome", *SLICES, *features.names)
-    firsts = [np.datetime64(part[0], "M") for part in (split.choose, split.test)]
     with SentRows(columns, int(total * share)) as sent:
         kept, left_out = sent.learnable(
-            features, choose=firsts[0], test=firsts[1], least=settings.minimum_coverage, most=settings.most_drift
+            features,
+            choose=split.firsts[0],
+            test=split.firsts[1],
+            least=settings.minimum_coverage,
+            most=settings.most_drift,
         )
         panel, order = sent.panel(kept, "outcome")
-        choose, test = np.searchsorted(panel.month, firsts).tolist()
+        choose, test = np.searchsorted(panel.month, split.firsts).tolist()
         slices: Slices = {name: sent.texts(name, order[test:]) for name in settings.slices}
     return TrainingData(
         kept,
